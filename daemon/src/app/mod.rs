@@ -1,0 +1,235 @@
+//! The wiring room: build (read the configuration, bind, choose the device, start the workers), run (serve, load, tell the
+//! service manager, reload), drain. The only room that sees every other one.
+
+mod reload;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+
+use crate::config::{self, Config, ConfigError};
+use crate::engine::device::{self, DeviceError};
+use crate::engine::{Engine, EnginePlan, exit_now};
+use crate::pipeline::registry::PipelineRegistry;
+use crate::pipeline::{LoadPlan, torch};
+use crate::server::{self, Phase, Readiness, ServerState};
+use crate::session::registry::SessionRegistry;
+use crate::systemd::{self, Heartbeat};
+use crate::telemetry::metrics::Metrics;
+
+/// From the first stop signal to the exit, at most; the unit's own limit is longer.
+const STOP_WITHIN: Duration = Duration::from_millis(4500);
+/// Of that, how long a frame that runs is waited for before its session is ended without its result.
+const FRAMES_WITHIN: Duration = Duration::from_millis(3000);
+/// How often the device is asked about when nothing else happens.
+const DEVICE_CHECK: Duration = Duration::from_secs(1);
+
+/// Where the configuration comes from; a reload reads it again.
+#[derive(Clone, Debug)]
+pub struct ConfigSource {
+    /// The file; none when only defaults and the environment count.
+    pub file: Option<PathBuf>,
+    /// The environment as it was at start.
+    pub environment: Vec<(String, String)>,
+    /// The installation's prefix, for default folders.
+    pub prefix: Option<PathBuf>,
+}
+
+/// Why the daemon does not start. The text says what to do.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The configuration has problems, each of which is listed.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// The device that the configuration names is not there.
+    #[error("{0}")]
+    Device(#[from] DeviceError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}. {advice}")]
+    Listen {
+        /// The configured address.
+        address: std::net::SocketAddr,
+        /// The system's error.
+        error: io::Error,
+        /// What to do about it.
+        advice: &'static str,
+    },
+    /// The system refused threads, a reactor or signal handlers.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+    /// The metrics could not be registered: a defect of the daemon.
+    #[error("cannot register metrics: {0}")]
+    Metrics(String),
+}
+
+/// How the daemon ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// It was asked to, and everything was answered.
+    Cleanly,
+    /// Its device is lost; a new process is needed.
+    DeviceLost,
+}
+
+/// A daemon that is built and does not run yet.
+#[derive(Debug)]
+pub struct App {
+    state: ServerState,
+    listener: std::net::TcpListener,
+    plan: EnginePlan,
+    source: ConfigSource,
+}
+
+impl ConfigSource {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub fn read(&self) -> Result<config::Loaded, ConfigError> {
+        config::read(self.file.as_deref(), &self.environment, self.prefix.as_deref())
+    }
+}
+
+impl App {
+    /// Binds the socket and starts the workers. Nothing is served or loaded yet.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn build(config: Config, source: ConfigSource) -> Result<App, StartError> {
+        torch::prepare_process();
+        let listener = server::bind(config.server.listen).map_err(|error| listen_error(config.server.listen, error))?;
+        let plan = device::plan(&config.engine)?;
+        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), torch::TORCH_VERSION)
+            .map_err(|error| StartError::Metrics(error.to_string()))?;
+        let metrics = Arc::new(metrics);
+        let engine = Arc::new(Engine::start(plan, Arc::clone(&metrics))?);
+        let state = ServerState {
+            config: Arc::new(ArcSwap::from_pointee(config)),
+            pipelines: Arc::new(PipelineRegistry::default()),
+            sessions: Arc::new(SessionRegistry::default()),
+            engine,
+            metrics,
+            readiness: Arc::new(Readiness::default()),
+        };
+        Ok(App { state, listener, plan, source })
+    }
+
+    /// Runs until a signal stops it, or the device is lost.
+    ///
+    /// # Errors
+    /// When the reactor or the signal handlers cannot be set up.
+    pub fn run(self) -> Result<Stopped, StartError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let stopped = runtime.block_on(self.serve());
+        // Blocking work that still runs (a load that was under way) is not waited for.
+        runtime.shutdown_background();
+        stopped
+    }
+
+    async fn serve(self) -> Result<Stopped, StartError> {
+        let mut stop_signals = StopSignals::new()?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let listener = TcpListener::from_std(self.listener)?;
+        let address = listener.local_addr()?;
+        log::info!(event = "listening", listen:% = address; "listening on {address}");
+        let state = self.state;
+        let listening = tokio::spawn(server::serve(listener, state.clone()));
+        let context = reload::Context { state: state.clone(), device: self.plan.device, source: self.source };
+        let mut loading = reload::start(context.clone(), self.plan, address);
+        let mut heartbeat = Heartbeat::default();
+        let mut watchdog = interval(systemd::watchdog_interval().unwrap_or(DEVICE_CHECK).min(DEVICE_CHECK));
+        watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let stopped = loop {
+            tokio::select! {
+                _ = stop_signals.recv() => break Stopped::Cleanly,
+                Some(()) = hangup.recv(), if loading.is_finished() => loading = reload::reload(context.clone()),
+                _ = watchdog.tick() => {
+                    if heartbeat.all_came_round(state.engine.rounds()) {
+                        systemd::watchdog();
+                    }
+                    if state.engine.device_lost() {
+                        break Stopped::DeviceLost;
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            () = stop(&state, listening) => Ok(stopped),
+            signal = stop_signals.recv() => {
+                log::warn!(event = "stopping", signal; "a second signal: exiting at once");
+                exit_now(128 + signal)
+            }
+        }
+    }
+}
+
+/// Stops in the order of the flow: the listener, the sessions, the engine. Ends within [`STOP_WITHIN`].
+async fn stop(state: &ServerState, listening: JoinHandle<()>) {
+    let deadline = Instant::now() + STOP_WITHIN;
+    state.readiness.set(Phase::Stopping);
+    state.metrics.set_ready(false);
+    systemd::stopping();
+    log::info!(event = "stopping", sessions = state.sessions.len(); "stopping: answering the frames that run");
+    listening.abort();
+    state.sessions.shut_down();
+    if timeout(FRAMES_WITHIN, state.sessions.drained()).await.is_err() {
+        log::warn!(event = "stopping", sessions = state.sessions.len(); "frames still run; their sessions end without them");
+        state.sessions.end_now();
+        tokio::select! {
+            () = state.sessions.drained() => {}
+            () = sleep_until(deadline) => {}
+        }
+    }
+    let engine = Arc::clone(&state.engine);
+    let patience = deadline.saturating_duration_since(Instant::now());
+    let all_ended = tokio::task::spawn_blocking(move || engine.stop(patience)).await.unwrap_or(false);
+    log::info!(event = "stopped", all_ended; "stopped");
+    if !all_ended {
+        exit_now(0);
+    }
+}
+
+/// The signals that stop the daemon.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn new() -> io::Result<Self> {
+        Ok(StopSignals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one of them and returns its number. Cancel safe.
+    async fn recv(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
+            _ = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
+        }
+    }
+}
+
+fn listen_error(address: std::net::SocketAddr, error: io::Error) -> StartError {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "Another program has this port (`ss -ltnp` names it); stop it, or set server.listen or FORGESYTED_LISTEN."
+        }
+        io::ErrorKind::PermissionDenied => "Ports below 1024 need a privilege; choose a higher one in server.listen.",
+        io::ErrorKind::AddrNotAvailable => "This machine has no such address; 0.0.0.0 listens on all it has.",
+        _ => "Check server.listen or FORGESYTED_LISTEN.",
+    };
+    StartError::Listen { address, error, advice }
+}
+
+/// What loading is done with.
+fn load_plan(config: &Config, device: torch::Device) -> LoadPlan {
+    LoadPlan { dirs: config.pipelines.dirs.clone(), model_dirs: config.pipelines.model_dirs.clone(), device }
+}

@@ -1,0 +1,120 @@
+//! Loading at start, and again on SIGHUP. Models load on a thread of their own while sessions are served; what is not
+//! whole changes nothing.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::task::JoinHandle;
+
+use super::{ConfigSource, load_plan};
+use crate::config::{self, Config};
+use crate::engine::EnginePlan;
+use crate::pipeline::registry::Loaded;
+use crate::pipeline::torch::Device;
+use crate::server::{Phase, ServerState};
+use crate::{systemd, telemetry};
+
+/// What a load needs.
+#[derive(Clone, Debug)]
+pub(super) struct Context {
+    pub(super) state: ServerState,
+    pub(super) device: Device,
+    pub(super) source: ConfigSource,
+}
+
+/// Loads the pipelines for the first time, then says that the daemon is ready.
+pub(super) fn start(context: Context, plan: EnginePlan, address: SocketAddr) -> JoinHandle<()> {
+    tokio::task::spawn_blocking(move || {
+        let started = Instant::now();
+        let state = &context.state;
+        let config = state.config.load_full();
+        let summary = take_in(&context, load(&context, &config));
+        // A stop signal may have come first.
+        if state.readiness.phase() == Phase::Stopping {
+            return;
+        }
+        state.readiness.set(Phase::Serving);
+        say_ready(&context, &summary);
+        log::info!(
+            event = "ready", listen:% = address, device:? = plan.device, workers = plan.workers,
+            threads_per_worker = plan.threads_per_worker, torch = crate::pipeline::torch::TORCH_VERSION,
+            took_ms = millis(started); "{summary}"
+        );
+    })
+}
+
+/// Reads configuration and pipelines again.
+pub(super) fn reload(context: Context) -> JoinHandle<()> {
+    tokio::task::spawn_blocking(move || {
+        let started = Instant::now();
+        systemd::reloading();
+        let state = &context.state;
+        let summary = match context.source.read() {
+            Ok(loaded) => {
+                let old = state.config.load_full();
+                let waits = config::needs_restart(&old, &loaded.config);
+                loaded.warnings.iter().for_each(|warning| log::warn!(event = "config_warning"; "{warning}"));
+                telemetry::logging::set_level(loaded.config.log.level);
+                state.sessions.set_thresholds((&loaded.config.stream).into());
+                let summary = take_in(&context, load(&context, &loaded.config));
+                state.config.store(Arc::new(loaded.config));
+                log::info!(
+                    event = "config_reloaded", restart_needed = waits.join(" "), took_ms = millis(started); "{summary}"
+                );
+                summary
+            }
+            Err(error) => {
+                for problem in &error.problems {
+                    log::error!(event = "config_rejected"; "{problem}");
+                }
+                let count = error.problems.len();
+                format!("reload refused ({count} problems in the configuration, see the log); the old one stays")
+            }
+        };
+        say_ready(&context, &summary);
+    })
+}
+
+fn load(context: &Context, config: &Config) -> Loaded {
+    context.state.pipelines.load(&load_plan(config, context.device), &context.state.metrics)
+}
+
+/// Logs a load's outcome and puts it in place. Returns it as one line.
+fn take_in(context: &Context, loaded: Loaded) -> String {
+    for dir in &loaded.missing_dirs {
+        log::debug!(event = "pipeline_dir_missing", dir:% = dir.display(); "a pipeline folder does not exist");
+    }
+    for rejection in &loaded.rejected {
+        log::error!(
+            event = "pipeline_rejected", file:% = rejection.file.display(), err = rejection.reason; "{rejection}"
+        );
+    }
+    for pipeline in loaded.pipelines.values() {
+        log::info!(
+            event = "pipeline_loaded", pipeline_id = pipeline.id(), file:% = pipeline.file().display();
+            "pipeline {} is loaded and warm", pipeline.id()
+        );
+    }
+    let ids: Vec<&str> = loaded.pipelines.keys().map(String::as_str).collect();
+    let mut summary = match ids.len() {
+        0 => "no pipeline is loaded".to_owned(),
+        _ => format!("serving {}", ids.join(", ")),
+    };
+    if !loaded.rejected.is_empty() {
+        summary.push_str(&format!("; {} pipeline files left out, see the log", loaded.rejected.len()));
+    }
+    context.state.pipelines.swap(loaded);
+    summary
+}
+
+fn say_ready(context: &Context, summary: &str) {
+    let state = &context.state;
+    let refusal = state.readiness.refusal(state.pipelines.ids().len(), state.engine.device_lost());
+    state.metrics.set_ready(refusal.is_none());
+    systemd::ready(summary);
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

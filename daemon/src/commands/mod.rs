@@ -1,0 +1,78 @@
+//! The command line: one file a command, each thin.
+
+mod check;
+mod serve;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::ConfigSource;
+use crate::{config, load};
+
+/// Exit status for a configuration that cannot be used (EX_CONFIG of sysexits(3)): restarting does not help.
+const BAD_CONFIGURATION: u8 = 78;
+/// Read when `--config` is not given and it exists.
+const DEFAULT_CONFIG: &str = "/etc/forgesyted/forgesyted.toml";
+
+/// A vision appliance: JPEG frames in over WebSocket, TorchScript results out, in real time.
+#[derive(Debug, Parser)]
+#[command(name = "forgesyted", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon
+    Serve(ConfigArgs),
+    /// Check configuration, pipelines and models, and say what was found
+    Check(ConfigArgs),
+    /// Send frames to a daemon as many clients would, and report what it serves
+    Load(load::args::Args),
+}
+
+/// Where the configuration is.
+#[derive(Debug, clap::Args)]
+struct ConfigArgs {
+    /// Configuration file [default: /etc/forgesyted/forgesyted.toml, where it exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Cli {
+    /// Runs the command and returns its exit status.
+    pub fn run(self) -> ExitCode {
+        match self.command {
+            Command::Serve(args) => serve::run(args.source()),
+            Command::Check(args) => check::run(&args.source()),
+            Command::Load(args) => run_load(args),
+        }
+    }
+}
+
+impl ConfigArgs {
+    fn source(self) -> ConfigSource {
+        let default = Path::new(DEFAULT_CONFIG);
+        ConfigSource {
+            file: self.config.or_else(|| default.exists().then(|| default.to_owned())),
+            environment: config::environment(),
+            prefix: config::installation_prefix(),
+        }
+    }
+}
+
+fn run_load(args: load::args::Args) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    runtime.block_on(load::args::main(args)).unwrap_or_else(|error| fail(&error))
+}
+
+fn fail(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("forgesyted: {error}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,42 @@
+//! `forgesyted serve`: logging, configuration, build, run.
+
+use std::process::ExitCode;
+
+use super::BAD_CONFIGURATION;
+use crate::app::{App, ConfigSource, StartError, Stopped};
+use crate::engine::{exit_now, tune_allocator};
+use crate::telemetry::logging;
+
+/// Runs the daemon; see [`crate::app`]. Exit status 0 after a stop signal, 78 for a bad configuration, 1 otherwise.
+pub fn run(source: ConfigSource) -> ExitCode {
+    let tuned = tune_allocator();
+    if let Err(error) = logging::init(log::LevelFilter::Info) {
+        return super::fail(&error);
+    }
+    logging::log_panics();
+    if !tuned {
+        log::debug!(event = "allocator"; "the C library's allocator took no tuning; frames may cost a little more");
+    }
+    match start(source) {
+        Ok(Stopped::Cleanly) => ExitCode::SUCCESS,
+        // Exit handlers of a CUDA library whose context is lost may hang.
+        Ok(Stopped::DeviceLost) => exit_now(1),
+        Err(StartError::Config(error)) => {
+            for problem in &error.problems {
+                log::error!(event = "config_rejected"; "{problem}");
+            }
+            ExitCode::from(BAD_CONFIGURATION)
+        }
+        Err(error) => {
+            log::error!(event = "start_failed"; "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(source: ConfigSource) -> Result<Stopped, StartError> {
+    let loaded = source.read()?;
+    logging::set_level(loaded.config.log.level);
+    loaded.warnings.iter().for_each(|warning| log::warn!(event = "config_warning"; "{warning}"));
+    App::build(loaded.config, source)?.run()
+}

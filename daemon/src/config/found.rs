@@ -1,0 +1,112 @@
+//! One value as it was found, in the file or in a variable, and its typed readings.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+/// Longest piece of a found text that an error repeats, in characters.
+const SHOWN: usize = 60;
+
+/// A value before it is checked. Each reading gives `None` where type or range do not fit.
+pub enum Found<'a> {
+    /// From the file, with the folder that relative paths start from.
+    Toml(&'a DeValue<'a>, &'a Path),
+    /// From a variable.
+    Text(&'a str),
+}
+
+impl Found<'_> {
+    /// A number in `range`; an integer is a number too.
+    pub(super) fn number(&self, range: RangeInclusive<f64>) -> Option<f64> {
+        let number: f64 = match self {
+            Self::Toml(DeValue::Float(float), _) => float.as_str().parse().ok()?,
+            Self::Toml(DeValue::Integer(integer), _) => {
+                i64::from_str_radix(integer.as_str(), integer.radix()).ok()? as f64
+            }
+            Self::Toml(..) => return None,
+            Self::Text(text) => text.trim().parse().ok()?,
+        };
+        // Without the sum a negative zero would be kept, and shown as "-0".
+        range.contains(&number).then_some(number + 0.0)
+    }
+
+    /// A whole number in `range`.
+    pub(super) fn integer(&self, range: RangeInclusive<u64>) -> Option<u64> {
+        let number = match self {
+            Self::Toml(DeValue::Integer(integer), _) => u64::from_str_radix(integer.as_str(), integer.radix()).ok()?,
+            Self::Toml(..) => return None,
+            Self::Text(text) => text.trim().parse().ok()?,
+        };
+        range.contains(&number).then_some(number)
+    }
+
+    /// A whole number in `range` that fits this machine's sizes.
+    pub(super) fn size(&self, range: RangeInclusive<u64>) -> Option<usize> {
+        usize::try_from(self.integer(range)?).ok()
+    }
+
+    /// As [`Self::size`], or the word that stands for "not set", which gives `Some(None)`.
+    pub(super) fn size_or(&self, word: &str, range: RangeInclusive<u64>) -> Option<Option<usize>> {
+        if self.text() == Some(word) {
+            return Some(None);
+        }
+        self.size(range).map(Some)
+    }
+
+    /// Seconds, from a millisecond to an hour.
+    pub(super) fn seconds(&self) -> Option<Duration> {
+        Duration::try_from_secs_f64(self.number(0.001..=3600.0)?).ok()
+    }
+
+    /// A text that is not empty.
+    pub(super) fn text(&self) -> Option<&str> {
+        let text = match self {
+            Self::Toml(DeValue::String(text), _) => text.as_ref(),
+            Self::Toml(..) => return None,
+            Self::Text(text) => text.trim(),
+        };
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// A list of folders: a list of texts in the file, `:` between them in a variable. A relative folder of the file
+    /// starts from the file's own folder, one of a variable from the working directory.
+    pub(super) fn folders(&self) -> Option<Vec<PathBuf>> {
+        match self {
+            Self::Toml(DeValue::Array(items), base) => items
+                .iter()
+                .map(|item| match item.get_ref() {
+                    DeValue::String(text) if !text.is_empty() => Some(base.join(text.as_ref())),
+                    _ => None,
+                })
+                .collect(),
+            Self::Toml(..) => None,
+            Self::Text(text) => text.split(':').map(|part| (!part.is_empty()).then(|| PathBuf::from(part))).collect(),
+        }
+    }
+}
+
+/// The value and, from a file, its type: what an error says was found.
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Toml(DeValue::String(text), _) => write!(f, "{:?} (a string)", short(text)),
+            Self::Toml(DeValue::Integer(number), _) => write!(f, "{number}"),
+            Self::Toml(DeValue::Float(number), _) => write!(f, "{number}"),
+            Self::Toml(DeValue::Boolean(value), _) => write!(f, "{value} (a boolean)"),
+            Self::Toml(DeValue::Datetime(value), _) => write!(f, "{value} (a date)"),
+            Self::Toml(DeValue::Array(_), _) => f.write_str("an array"),
+            Self::Toml(DeValue::Table(_), _) => f.write_str("a table"),
+            Self::Text(text) => write!(f, "{:?}", short(text)),
+        }
+    }
+}
+
+fn short(text: &str) -> String {
+    if text.chars().count() <= SHOWN {
+        return text.to_owned();
+    }
+    text.chars().take(SHOWN).chain(['…']).collect()
+}

@@ -1,0 +1,27 @@
+//! Configuration: the settings, their defaults, and where each value came from.
+//!
+//! Here: the typed [`Config`], the one list of [`SETTINGS`], reading of the file and the environment, the checks, and
+//! the report of every problem at once. The order is default, then file, then environment; the later one wins.
+//!
+//! Not here: what a setting does. Each room reads its own struct of [`Config`]. Pipeline files are read by `pipeline`,
+//! command-line arguments by `commands`, and reloading is run by `app`.
+
+mod found;
+mod load;
+mod places;
+mod problem;
+mod report;
+mod schema;
+mod settings;
+
+pub use load::{Loaded, Origin, environment, load, read};
+pub use places::installation_prefix;
+pub use problem::{ConfigError, Place, Problem};
+pub use report::{describe, needs_restart};
+pub use schema::{Config, DeviceChoice, EngineConfig, LogConfig, PipelinesConfig, ServerConfig, StreamConfig};
+pub use settings::{SETTINGS, Setting};
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_documents;

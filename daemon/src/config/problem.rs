@@ -1,0 +1,114 @@
+//! What is wrong with a configuration, where, and which known name was probably meant.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Where a problem is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The file as a whole: it could not be read.
+    File(PathBuf),
+    /// A line of the file, counted from 1.
+    Line {
+        /// The configuration file.
+        file: PathBuf,
+        /// Line number.
+        line: usize,
+        /// Dotted key, such as `stream.drop_threshold`; `None` for a syntax error.
+        key: Option<String>,
+    },
+    /// An environment variable, by name.
+    Variable(String),
+}
+
+/// One thing that is wrong, in words for the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where it is.
+    pub place: Place,
+    /// What was found and what is allowed.
+    pub message: String,
+}
+
+/// Everything that is wrong with a configuration; never empty. `Display` gives one problem a line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", lines(.problems))]
+pub struct ConfigError {
+    /// The problems: those of the file first, by line, then those of the environment.
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file) => write!(f, "{}", file.display()),
+            Self::Line { file, line, key: None } => write!(f, "{}:{line}", file.display()),
+            Self::Line { file, line, key: Some(key) } => write!(f, "{}:{line}: {key}", file.display()),
+            Self::Variable(name) => write!(f, "environment variable {name}"),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.message)
+    }
+}
+
+fn lines(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    lines.join("\n")
+}
+
+/// The name of `known` closest to `name`, where one is close enough to be what was meant.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // A third of the letters may differ: `drop_treshold` is a slip, `colour` is another word.
+    let most = (name.chars().count() / 3).clamp(1, 6);
+    known
+        .map(|candidate| (distance(name, candidate), candidate))
+        .filter(|(distance, _)| *distance <= most)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein distance in characters.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.chars().enumerate() {
+        let mut next = vec![i + 1];
+        for ((right, up), diagonal) in b.iter().zip(row.iter().skip(1)).zip(&row) {
+            let before = next.last().copied().unwrap_or_default();
+            next.push((diagonal + usize::from(left != *right)).min(up + 1).min(before + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("kitten", "sitting", 3),
+            ("drop_treshold", "drop_threshold", 1),
+            ("same", "same", 0),
+        ] {
+            assert_eq!(distance(a, b), expected, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn nearest_is_near_or_nothing() {
+        let known = ["drop_threshold", "max_lag_ms", "listen"];
+        assert_eq!(nearest("drop_treshold", known.into_iter()), Some("drop_threshold"));
+        assert_eq!(nearest("listne", known.into_iter()), Some("listen"));
+        assert_eq!(nearest("colour", known.into_iter()), None);
+    }
+}

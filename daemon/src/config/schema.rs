@@ -1,0 +1,188 @@
+//! The typed configuration and its defaults.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Every setting of the daemon, checked and ready to use.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Frames, sessions and backpressure, for clients and cameras alike.
+    pub stream: StreamConfig,
+    /// The listener and its limits.
+    pub server: ServerConfig,
+    /// Where pipelines and models lie.
+    pub pipelines: PipelinesConfig,
+    /// What runs the models.
+    pub engine: EngineConfig,
+    /// The log.
+    pub log: LogConfig,
+}
+
+/// Table `stream`: frames, sessions and backpressure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreamConfig {
+    /// Recent drop rate (0 to 1) above which a session is in `warning`.
+    pub drop_threshold: f64,
+    /// Recent drop rate (0 to 1) above which a session is in `critical`; never below `drop_threshold`.
+    pub slowdown_threshold: f64,
+    /// Largest frame accepted, in bytes of JPEG. From `max_frame_size_mb`, in MiB.
+    pub max_frame_bytes: usize,
+    /// Sessions served at once. `None`: no limit.
+    pub max_sessions: Option<usize>,
+    /// Most pixels (width × height) that a frame may announce.
+    pub max_frame_pixels: u64,
+    /// Frames over which the recent drop rate is taken. 0: the whole session.
+    pub drop_window_frames: usize,
+    /// Longest wait of the newest frame, in milliseconds, before older waiting ones are dropped for it.
+    pub max_lag_ms: u64,
+    /// Most frames of one session that wait.
+    pub max_waiting_frames: usize,
+    /// Shortest time between two `slow_down` notices of one session, in milliseconds.
+    pub slow_down_interval_ms: u64,
+    /// How long a client may read nothing before its connection is closed.
+    pub send_timeout: Duration,
+}
+
+/// Table `server`: the listener and its limits.
+#[derive(Clone, PartialEq)]
+pub struct ServerConfig {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// Secret that clients must present. `None`: anyone may connect. Its value is never printed.
+    pub token: Option<String>,
+    /// Connections open at once, of any kind.
+    pub max_connections: usize,
+    /// How long a connection may take to send its request header.
+    pub header_timeout: Duration,
+}
+
+/// Table `pipelines`: where pipelines and models lie.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PipelinesConfig {
+    /// Folders of pipeline files; a later folder's id replaces an earlier one's.
+    pub dirs: Vec<PathBuf>,
+    /// Folders searched in order for a relative `model`, after the pipeline file's own.
+    pub model_dirs: Vec<PathBuf>,
+}
+
+/// Table `engine`: what runs the models.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EngineConfig {
+    /// Where models run.
+    pub device: DeviceChoice,
+    /// Worker threads. `None`: the engine chooses for the device.
+    pub workers: Option<usize>,
+    /// libtorch threads within one operation, per worker.
+    pub threads_per_worker: usize,
+}
+
+/// Table `log`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogConfig {
+    /// Least severe level that is written.
+    pub level: log::LevelFilter,
+}
+
+/// Where models run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The first GPU where there is one, else the CPU.
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The GPU of this number, counted from 0.
+    Cuda(usize),
+}
+
+impl Config {
+    /// The defaults for a daemon installed under `prefix`. `None`: the system's own folders.
+    pub fn for_prefix(prefix: Option<&Path>) -> Self {
+        let share = prefix.unwrap_or(Path::new("/usr")).join("share").join("forgesyted");
+        Self {
+            stream: StreamConfig::default(),
+            server: ServerConfig::default(),
+            pipelines: PipelinesConfig {
+                dirs: vec![share.join("pipelines"), "/etc/forgesyted/pipelines.d".into()],
+                model_dirs: vec!["/var/lib/forgesyted/models".into(), share.join("models")],
+            },
+            engine: EngineConfig::default(),
+            log: LogConfig::default(),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::for_prefix(None)
+    }
+}
+
+impl Default for StreamConfig {
+    fn default() -> Self {
+        Self {
+            drop_threshold: 0.10,
+            slowdown_threshold: 0.30,
+            max_frame_bytes: 5 * 1024 * 1024,
+            max_sessions: None,
+            max_frame_pixels: 33_554_432,
+            drop_window_frames: 100,
+            max_lag_ms: 100,
+            max_waiting_frames: 4,
+            slow_down_interval_ms: 1000,
+            send_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8000)),
+            token: None,
+            max_connections: 1024,
+            header_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for PipelinesConfig {
+    fn default() -> Self {
+        Config::default().pipelines
+    }
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self { device: DeviceChoice::Auto, workers: None, threads_per_worker: 1 }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: log::LevelFilter::Info }
+    }
+}
+
+// By hand, so that a token never reaches a log through `{:?}`.
+impl fmt::Debug for ServerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerConfig")
+            .field("listen", &self.listen)
+            .field("token", &self.token.as_ref().map(|_| "(set)"))
+            .field("max_connections", &self.max_connections)
+            .field("header_timeout", &self.header_timeout)
+            .finish()
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Where models run, and with how many threads. CUDA is opened at run time, and only where it exists: one build serves
+//! boards with and without it.
+
+use std::num::NonZero;
+use std::path::Path;
+use std::thread::available_parallelism;
+
+use thiserror::Error;
+
+use super::{EnginePlan, native};
+use crate::config::{DeviceChoice, EngineConfig};
+use crate::pipeline::torch::{self, Device};
+
+/// The library whose initialisers register CUDA with libtorch.
+const CUDA_LIBRARY: &str = "libtorch_cuda.so";
+
+/// Why the configured device cannot be used.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum DeviceError {
+    /// CUDA is asked for, and there is none.
+    #[error("engine.device = \"cuda:{wanted}\": {reason}. Use \"cpu\" or \"auto\", or install a libtorch with CUDA.")]
+    NoCuda {
+        /// The device number asked for.
+        wanted: usize,
+        /// What was found instead.
+        reason: String,
+    },
+}
+
+/// Decides device, workers and threads.
+///
+/// # Errors
+/// [`DeviceError`] when CUDA is asked for by name and cannot be had; `auto` falls back to the CPU.
+pub fn plan(config: &EngineConfig) -> Result<EnginePlan, DeviceError> {
+    let device = match config.device {
+        DeviceChoice::Cpu => Device::Cpu,
+        DeviceChoice::Cuda(wanted) => match cuda_devices() {
+            Ok(count) if wanted < count => Device::Cuda(wanted),
+            Ok(count) => {
+                return Err(DeviceError::NoCuda { wanted, reason: format!("libtorch sees {count} CUDA devices") });
+            }
+            Err(reason) => return Err(DeviceError::NoCuda { wanted, reason }),
+        },
+        DeviceChoice::Auto => match cuda_devices() {
+            Ok(count) if count > 0 => Device::Cuda(0),
+            _ => Device::Cpu,
+        },
+    };
+    let cores = available_parallelism().map_or(1, NonZero::get);
+    Ok(EnginePlan {
+        device,
+        workers: config.workers.unwrap_or_else(|| default_workers(device, cores, config.threads_per_worker)),
+        threads_per_worker: config.threads_per_worker,
+    })
+}
+
+/// One worker for a GPU; on a CPU as many as fill the cores, which gave the most frames a second (docs/architecture.md).
+fn default_workers(device: Device, cores: usize, threads_per_worker: usize) -> usize {
+    match device {
+        Device::Cpu => (cores / threads_per_worker.max(1)).max(1),
+        _ => 1,
+    }
+}
+
+/// How many CUDA devices libtorch sees, or why none.
+fn cuda_devices() -> Result<usize, String> {
+    if torch::cuda_devices() > 0 {
+        return Ok(torch::cuda_devices());
+    }
+    native::open_library(Path::new(CUDA_LIBRARY))
+        .map_err(|reason| format!("{CUDA_LIBRARY} cannot be opened ({reason})"))?;
+    Ok(torch::cuda_devices())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_fill_the_cores_of_a_cpu() {
+        for (device, cores, threads, expected) in
+            [(Device::Cpu, 2, 1, 2), (Device::Cpu, 6, 4, 1), (Device::Cpu, 1, 4, 1), (Device::Cuda(0), 12, 1, 1)]
+        {
+            assert_eq!(default_workers(device, cores, threads), expected);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Whose frame is next, and the threads that run it. Lives here: the round-robin schedule (pure), the workers (take, run,
+//! deliver; a panic costs one frame), and the choice of device. Does not live here: which frame of a session runs
+//! (`session`) or what running means (`pipeline`).
+
+pub mod device;
+mod native;
+pub mod schedule;
+mod worker;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::pipeline::Pipeline;
+use crate::pipeline::service::{self, FrameFailure, Scratch};
+use crate::pipeline::torch::Device;
+use crate::protocol::StreamError;
+use crate::telemetry::metrics::Metrics;
+pub use native::{exit_now, tune_allocator};
+use worker::Workers;
+
+/// One frame to run.
+#[derive(Debug)]
+pub struct Job {
+    /// What it runs through.
+    pub pipeline: Arc<Pipeline>,
+    /// Its number in its session.
+    pub frame_index: u64,
+    /// The JPEG as it was received.
+    pub jpeg: Bytes,
+    /// Since when it could have run.
+    pub could_run_at: Instant,
+}
+
+impl Job {
+    fn run(&self, scratch: &mut Scratch) -> Result<String, FrameFailure> {
+        service::run_on_frame(&self.pipeline, self.frame_index, &self.jpeg, self.could_run_at, scratch)
+    }
+}
+
+/// What the engine sees of a session: a queue that it takes from and delivers to. It keeps the engine from knowing the
+/// rooms before it; sessions implement it, and so do the engine's tests.
+pub trait Lane: Send + Sync + fmt::Debug {
+    /// The next frame to run; none when nothing waits any more.
+    fn take(&self) -> Option<Job>;
+    /// Takes the outcome of the frame taken last: its result as JSON text, or the error that ends the session. Returns
+    /// whether another frame waits.
+    fn deliver(&self, frame_index: u64, outcome: Result<String, StreamError>) -> bool;
+    /// The session's identity and pipeline, for logs.
+    fn describe(&self) -> (Uuid, &str);
+}
+
+/// How the engine runs; fixed at start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EnginePlan {
+    /// Where models run.
+    pub device: Device,
+    /// Frames that run at once.
+    pub workers: usize,
+    /// libtorch's intra-op threads for each of them.
+    pub threads_per_worker: usize,
+}
+
+/// The running engine.
+#[derive(Debug)]
+pub struct Engine {
+    workers: Workers,
+}
+
+impl Engine {
+    /// Starts the worker threads.
+    ///
+    /// # Errors
+    /// When the system gives no more threads.
+    pub fn start(plan: EnginePlan, metrics: Arc<Metrics>) -> io::Result<Engine> {
+        Ok(Engine { workers: Workers::start(plan, metrics)? })
+    }
+
+    /// Tells that a session has a frame to run and none running. It is served after every session that was ready before.
+    pub fn ready(&self, lane: Arc<dyn Lane>) {
+        self.workers.ready(lane);
+    }
+
+    /// How often each worker has come round, idle or busy; a worker whose number stands still is stuck in a frame.
+    pub fn rounds(&self) -> Vec<u64> {
+        self.workers.rounds()
+    }
+
+    /// Whether the device is lost for good (a CUDA context that no longer answers): only a new process helps.
+    pub fn device_lost(&self) -> bool {
+        self.workers.device_lost()
+    }
+
+    /// Lets the workers finish their frames and end, and waits for them, at most `patience`. Returns whether all ended.
+    pub fn stop(&self, patience: Duration) -> bool {
+        self.workers.stop(patience)
+    }
+}

@@ -1,0 +1,198 @@
+//! The workers: named threads that take the next ready lane's frame, run it and deliver what came of it. A panic costs
+//! that frame's session and is counted; the worker goes on.
+
+use std::any::Any;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::schedule::Schedule;
+use super::{EnginePlan, Job, Lane};
+use crate::pipeline::service::{FrameFailure, Scratch};
+use crate::pipeline::torch;
+use crate::protocol::{ErrorCode, StreamError};
+use crate::telemetry::metrics::Metrics;
+
+/// How long an idle worker sleeps before it comes round to show that it lives.
+const IDLE_ROUND: Duration = Duration::from_secs(1);
+
+/// The threads and what they share.
+#[derive(Debug)]
+pub(super) struct Workers {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    rounds: Vec<AtomicU64>,
+    device_lost: AtomicBool,
+    plan: EnginePlan,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    schedule: Schedule<Arc<dyn Lane>>,
+    /// Workers that wait to be woken.
+    asleep: usize,
+    /// Workers that were woken and have not come round yet: there is no need to wake another for the same lane.
+    woken: usize,
+    stopping: bool,
+}
+
+impl Workers {
+    pub(super) fn start(plan: EnginePlan, metrics: Arc<Metrics>) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            rounds: (0..plan.workers).map(|_| AtomicU64::new(0)).collect(),
+            device_lost: AtomicBool::new(false),
+            plan,
+            metrics,
+        });
+        let workers = Workers { shared, threads: Mutex::default() };
+        for number in 0..plan.workers {
+            let shared = Arc::clone(&workers.shared);
+            let thread = std::thread::Builder::new()
+                .name(format!("engine-{number}"))
+                .spawn(move || shared.work(number))
+                .inspect_err(|_| workers.shared.close())?;
+            workers.threads().push(thread);
+        }
+        Ok(workers)
+    }
+
+    pub(super) fn ready(&self, lane: Arc<dyn Lane>) {
+        let wake = {
+            let mut queue = self.shared.lock();
+            queue.schedule.push(lane);
+            let wake = queue.asleep > queue.woken;
+            queue.woken += usize::from(wake);
+            wake
+        };
+        if wake {
+            self.shared.wake.notify_one();
+        }
+    }
+
+    pub(super) fn rounds(&self) -> Vec<u64> {
+        self.shared.rounds.iter().map(|rounds| rounds.load(Ordering::Relaxed)).collect()
+    }
+
+    pub(super) fn device_lost(&self) -> bool {
+        self.shared.device_lost.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn stop(&self, patience: Duration) -> bool {
+        self.shared.close();
+        let deadline = Instant::now() + patience;
+        let threads = std::mem::take(&mut *self.threads());
+        // std has no join with a deadline; a thread that is stuck in a model must not hold up the exit.
+        while threads.iter().any(|thread| !thread.is_finished()) {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+        true
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn work(&self, number: usize) {
+        let _no_grad = torch::prepare_thread(self.plan.threads_per_worker);
+        let mut scratch = Scratch::default();
+        while let Some(turn) = self.next() {
+            if let Some(rounds) = self.rounds.get(number) {
+                rounds.fetch_add(1, Ordering::Relaxed);
+            }
+            if let Some(lane) = turn {
+                self.serve(lane, &mut scratch);
+            }
+        }
+    }
+
+    /// The next ready lane; `Some(None)` when none came within an idle round; none when the engine stops.
+    fn next(&self) -> Option<Option<Arc<dyn Lane>>> {
+        let mut queue = self.lock();
+        if queue.stopping {
+            return None;
+        }
+        if let Some(lane) = queue.schedule.pop() {
+            return Some(Some(lane));
+        }
+        queue.asleep += 1;
+        let (mut queue, _) = self.wake.wait_timeout(queue, IDLE_ROUND).unwrap_or_else(PoisonError::into_inner);
+        queue.asleep -= 1;
+        queue.woken = queue.woken.saturating_sub(1);
+        if queue.stopping { None } else { Some(queue.schedule.pop()) }
+    }
+
+    fn serve(&self, lane: Arc<dyn Lane>, scratch: &mut Scratch) {
+        let Some(job) = lane.take() else { return };
+        let outcome = catch_unwind(AssertUnwindSafe(|| job.run(scratch)));
+        let outcome = match outcome {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(failure)) => Err(self.failed(&*lane, &job, failure)),
+            Err(panic) => {
+                // Its buffers may be in any state.
+                *scratch = Scratch::default();
+                Err(self.panicked(&*lane, &job, &*panic))
+            }
+        };
+        if lane.deliver(job.frame_index, outcome) {
+            // This worker comes round at once, so nobody needs to be woken for it.
+            self.lock().schedule.push(lane);
+        }
+    }
+
+    fn failed(&self, lane: &dyn Lane, job: &Job, failure: FrameFailure) -> StreamError {
+        let (session_id, pipeline_id) = lane.describe();
+        if let FrameFailure::Node { node, reason } = &failure {
+            log::warn!(
+                event = "pipeline_failure", session_id:% = session_id, pipeline_id, frame_index = job.frame_index, node,
+                err = reason; "node {node} failed on a frame"
+            );
+            if !torch::device_answers(self.plan.device) {
+                log::error!(event = "device_lost", device:? = self.plan.device; "the device answers no more; a restart is needed");
+                self.device_lost.store(true, Ordering::Relaxed);
+            }
+        }
+        failure.into()
+    }
+
+    fn panicked(&self, lane: &dyn Lane, job: &Job, panic: &(dyn Any + Send)) -> StreamError {
+        self.metrics.panics().inc();
+        let (session_id, pipeline_id) = lane.describe();
+        let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        log::error!(
+            event = "panic", session_id:% = session_id, pipeline_id, frame_index = job.frame_index,
+            err = text.unwrap_or("no text"); "a frame's run panicked; its session ends, the others go on"
+        );
+        StreamError::new(ErrorCode::InternalError, "The device failed on this frame; its log has the reason.")
+    }
+
+    fn close(&self) {
+        self.lock().stopping = true;
+        self.wake.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;

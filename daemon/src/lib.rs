@@ -1,0 +1,29 @@
+//! forgesyted: a daemon that turns a small board into a vision appliance. Frames enter on the left and results leave on
+//! the right; nothing points back.
+//!
+//! ```text
+//!  clients ──► server ──► source ──► session ──► engine ──► pipeline ──► sink ──► clients
+//!              accept     read       number      whose      decode,      one reply
+//!              upgrade    frames     validate    frame      nodes        a frame,
+//!              admit                 give way    is next                 in order
+//!
+//!       protocol, config, telemetry, systemd: beside the flow, known to it; they know nothing of it
+//!       app, commands: the wiring, which sees every room        load: a client, which sees none
+//! ```
+//!
+//! A room imports only rooms to its right; the engine sees sessions as [`engine::Lane`]s and the sink sees them as
+//! [`sink::reply::Outbox`]es. A test holds that.
+
+pub mod app;
+pub mod commands;
+pub mod config;
+pub mod engine;
+pub mod load;
+pub mod pipeline;
+pub mod protocol;
+pub mod server;
+pub mod session;
+pub mod sink;
+pub mod source;
+pub mod systemd;
+pub mod telemetry;

@@ -1,0 +1,96 @@
+//! From a pipeline file to a warm pipeline: read, check, build the nodes, run the whole on a sample frame.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::definition::{self, NodeDefinition};
+use super::graph::{self, GraphNode};
+use super::image::{self, ImageNeed};
+use super::nodes::{self, NodeSetup};
+use super::service::{self, FrameFailure, Scratch};
+use super::torch::{self, Device};
+use super::{Pipeline, PipelineNode};
+
+/// Runs of the sample frame: libtorch's profiling executor optimises a module on its first two runs for a shape, and the
+/// third shows that what it made works.
+const WARM_UP_RUNS: usize = 3;
+/// The sample frame's width and height.
+const SAMPLE_SIZE: (usize, usize) = (640, 480);
+
+/// What all pipelines are loaded with.
+#[derive(Clone, Debug)]
+pub struct LoadPlan {
+    /// Folders with pipeline files; a later folder's id replaces an earlier one's.
+    pub dirs: Vec<PathBuf>,
+    /// Folders with models, after the pipeline file's own.
+    pub model_dirs: Vec<PathBuf>,
+    /// Where models run.
+    pub device: Device,
+}
+
+/// A pipeline file that was left out, and why.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{}: {reason}", file.display())]
+pub struct Rejection {
+    /// The file, or the folder that cannot be read.
+    pub file: PathBuf,
+    /// One sentence; it names the node where one is to blame.
+    pub reason: String,
+}
+
+/// Loads one pipeline file and warms it up.
+pub(super) fn load(file: &Path, plan: &LoadPlan) -> Result<Pipeline, String> {
+    let text = fs::read_to_string(file).map_err(|error| format!("cannot be read: {error}"))?;
+    let definition = definition::parse(&text).map_err(|error| error.to_string())?;
+    let graph: Vec<GraphNode<'_>> = definition
+        .nodes
+        .iter()
+        .map(|node| GraphNode { id: &node.id, inputs: node.inputs.iter().map(String::as_str).collect() })
+        .collect();
+    let order = graph::order(&graph).map_err(|error| error.to_string())?;
+    let ordered: Vec<&NodeDefinition> = order.iter().filter_map(|&at| definition.nodes.get(at)).collect();
+    let built = ordered.iter().map(|node| build(node, &ordered, file, plan)).collect::<Result<Vec<_>, _>>()?;
+    let pipeline = Pipeline {
+        name: definition.name.unwrap_or_else(|| definition.id.clone()),
+        id: definition.id,
+        file: file.to_owned(),
+        image_need: built.iter().fold(ImageNeed::None, |need, node| need.and(node.node.needs())),
+        nodes: built,
+        metrics: None,
+    };
+    warm_up(&pipeline)?;
+    Ok(pipeline)
+}
+
+fn build(
+    node: &NodeDefinition,
+    ordered: &[&NodeDefinition],
+    file: &Path,
+    plan: &LoadPlan,
+) -> Result<PipelineNode, String> {
+    let setup = NodeSetup {
+        id: &node.id,
+        settings: &node.settings,
+        folder: file.parent().unwrap_or(Path::new(".")),
+        model_dirs: &plan.model_dirs,
+        device: plan.device,
+    };
+    let (kind, built) = nodes::build(&node.kind, &setup).map_err(|reason| format!("node \"{}\": {reason}", node.id))?;
+    let inputs = ordered.iter().enumerate().filter(|(_, other)| node.inputs.contains(&other.id)).map(|(at, _)| at);
+    Ok(PipelineNode { id: node.id.clone(), kind, inputs: inputs.collect(), node: built })
+}
+
+fn warm_up(pipeline: &Pipeline) -> Result<(), String> {
+    let _no_grad = torch::prepare_thread(1);
+    let sample = image::sample_jpeg(SAMPLE_SIZE.0, SAMPLE_SIZE.1)?;
+    let mut scratch = Scratch::default();
+    for _ in 0..WARM_UP_RUNS {
+        service::run(pipeline, 1, &sample, &mut scratch).map_err(|failure| match failure {
+            FrameFailure::Node { node, reason } => format!("node \"{node}\" fails on the sample frame: {reason}"),
+            FrameFailure::Undecodable(error) => format!("the sample frame does not decode: {error}"),
+        })?;
+    }
+    Ok(())
+}

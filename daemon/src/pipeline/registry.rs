@@ -1,0 +1,125 @@
+//! The loaded pipelines: looked up by every new session, swapped as a whole by a reload. Sessions hold their pipeline, so
+//! one that was swapped out runs on until its last session ends.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::load::{self, LoadPlan, Rejection};
+use super::{Pipeline, PipelineView};
+use crate::telemetry::metrics::Metrics;
+
+/// The pipelines in use and the files that were left out.
+#[derive(Debug, Default)]
+pub struct PipelineRegistry {
+    current: ArcSwap<Loaded>,
+}
+
+/// One load's outcome.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// By id.
+    pub pipelines: BTreeMap<String, Arc<Pipeline>>,
+    /// Files that were left out.
+    pub rejected: Vec<Rejection>,
+    /// Configured folders that do not exist.
+    pub missing_dirs: Vec<PathBuf>,
+}
+
+impl PipelineRegistry {
+    /// Whether a pipeline of this id is loaded.
+    pub fn is_valid_pipeline(&self, id: &str) -> bool {
+        self.current.load().pipelines.contains_key(id)
+    }
+
+    /// The pipeline of this id.
+    pub fn get(&self, id: &str) -> Option<Arc<Pipeline>> {
+        self.current.load().pipelines.get(id).cloned()
+    }
+
+    /// Ids of all pipelines, sorted.
+    pub fn ids(&self) -> Vec<String> {
+        self.current.load().pipelines.keys().cloned().collect()
+    }
+
+    /// All pipelines, as the list shows them.
+    pub fn list(&self) -> Vec<PipelineView> {
+        self.current.load().pipelines.values().map(|pipeline| pipeline.view()).collect()
+    }
+
+    /// Names of the files that were left out at the last load.
+    pub fn rejected_files(&self) -> Vec<String> {
+        let name = |rejection: &Rejection| rejection.file.file_name().map(|name| name.to_string_lossy().into_owned());
+        self.current.load().rejected.iter().filter_map(name).collect()
+    }
+
+    /// Loads every pipeline file of the plan's folders. A file that is broken now and was not before keeps its old
+    /// pipeline. Blocks for as long as the models take; nothing changes until [`PipelineRegistry::swap`].
+    pub fn load(&self, plan: &LoadPlan, metrics: &Metrics) -> Loaded {
+        let before = self.current.load();
+        let mut loaded = Loaded::default();
+        for dir in &plan.dirs {
+            if !dir.is_dir() {
+                loaded.missing_dirs.push(dir.clone());
+                continue;
+            }
+            load_dir(dir, plan, &before, metrics, &mut loaded);
+        }
+        loaded
+    }
+
+    /// Puts a load's pipelines in the place of the current ones.
+    pub fn swap(&self, loaded: Loaded) {
+        self.current.store(Arc::new(loaded));
+    }
+}
+
+fn load_dir(dir: &Path, plan: &LoadPlan, before: &Loaded, metrics: &Metrics, loaded: &mut Loaded) {
+    let files = match pipeline_files(dir) {
+        Ok(files) => files,
+        Err(error) => {
+            loaded.rejected.push(Rejection { file: dir.to_owned(), reason: format!("cannot be listed: {error}") });
+            return;
+        }
+    };
+    let mut defined_here: HashMap<String, PathBuf> = HashMap::new();
+    for file in files {
+        let pipeline = match load::load(&file, plan) {
+            Ok(mut pipeline) => {
+                pipeline.metrics = Some(metrics.pipeline(&pipeline.id, &pipeline.node_ids()));
+                Arc::new(pipeline)
+            }
+            Err(reason) => {
+                loaded.rejected.push(Rejection { file: file.clone(), reason });
+                match before.pipelines.values().find(|pipeline| pipeline.file == file) {
+                    Some(still_good) => Arc::clone(still_good),
+                    None => continue,
+                }
+            }
+        };
+        if let Some(first) = defined_here.get(&pipeline.id) {
+            let reason = format!("id \"{}\" is defined by {} already", pipeline.id, first.display());
+            loaded.rejected.push(Rejection { file, reason });
+            continue;
+        }
+        defined_here.insert(pipeline.id.clone(), file);
+        loaded.pipelines.insert(pipeline.id.clone(), pipeline);
+    }
+}
+
+/// The `.toml` files of a folder, by name; hidden ones (an editor's leftovers) are passed over.
+fn pipeline_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden && path.extension().is_some_and(|extension| extension == "toml") && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

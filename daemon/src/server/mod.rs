@@ -1,0 +1,42 @@
+//! The listener and what it answers. Lives here: accepting connections within limits, HTTP routes, the upgrade to a
+//! stream and admission. Does not live here: what is done with frames (`source` and further), or when the daemon is ready
+//! (`app` says so).
+//!
+//! Routes, none of which changes anything: `GET /ws/video/stream` (upgrade), `/healthz`, `/readyz`, `/metrics`,
+//! `/v1/pipelines`, `/v1/sessions`, `/v1/cameras`, `/`.
+
+mod auth;
+mod listener;
+mod readiness;
+mod routes;
+mod stream;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::pipeline::registry::PipelineRegistry;
+use crate::session::registry::SessionRegistry;
+use crate::telemetry::metrics::Metrics;
+
+pub use listener::{bind, serve};
+pub use readiness::{Phase, Readiness};
+
+/// What the routes answer from; every part is shared with `app`.
+#[derive(Clone, Debug)]
+pub struct ServerState {
+    /// The current configuration.
+    pub config: Arc<ArcSwap<Config>>,
+    /// The loaded pipelines.
+    pub pipelines: Arc<PipelineRegistry>,
+    /// The live sessions.
+    pub sessions: Arc<SessionRegistry>,
+    /// Who runs frames.
+    pub engine: Arc<Engine>,
+    /// The daemon's series.
+    pub metrics: Arc<Metrics>,
+    /// Whether new sessions are served.
+    pub readiness: Arc<Readiness>,
+}

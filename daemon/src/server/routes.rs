@@ -1,0 +1,151 @@
+//! What each path answers.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use hyper::{Method, Request, Response, StatusCode, Uri};
+use serde::Serialize;
+use serde_json::json;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{ServerState, auth, stream};
+
+/// A whole response.
+pub type Reply = Response<Full<Bytes>>;
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+/// The text format's content type (Prometheus exposition formats, version 0.0.4).
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Answers one request.
+pub async fn answer(
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    permit: Arc<OwnedSemaphorePermit>,
+    state: ServerState,
+) -> Result<Reply, Infallible> {
+    let path = request.uri().path();
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is understood\n");
+        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return Ok(refused);
+    }
+    if path.starts_with("/v1/") {
+        let config = state.config.load();
+        if !auth::is_authorized(config.server.token.as_deref(), request.headers(), request.uri()) {
+            let mut refused = text(StatusCode::UNAUTHORIZED, "a token is required: Authorization: Bearer TOKEN\n");
+            refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            return Ok(refused);
+        }
+    }
+    Ok(match path {
+        "/ws/video/stream" => stream::upgrade(request, peer, permit, state),
+        "/healthz" => text(StatusCode::OK, "ok\n"),
+        "/readyz" => ready(&state),
+        "/metrics" => metrics(&state).await,
+        "/v1/pipelines" => {
+            json_reply(&json!({ "pipelines": state.pipelines.list(), "rejected": state.pipelines.rejected_files() }))
+        }
+        "/v1/sessions" => json_reply(&json!({ "sessions": state.sessions.list() })),
+        "/v1/cameras" => json_reply(&json!({ "cameras": [] })),
+        "/" => text(StatusCode::OK, INDEX),
+        _ => text(StatusCode::NOT_FOUND, "no such path; GET / lists what there is\n"),
+    })
+}
+
+const INDEX: &str = concat!(
+    "forgesyted ",
+    env!("CARGO_PKG_VERSION"),
+    "\n\n",
+    "WebSocket  /ws/video/stream?pipeline_id=ID   JPEG frames in, JSON results out\n",
+    "GET        /v1/pipelines /v1/sessions /v1/cameras\n",
+    "GET        /healthz /readyz /metrics\n",
+);
+
+/// A text response.
+pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+    reply(status, TEXT, body.into())
+}
+
+/// The value of a query key, decoded; the first where it stands more than once.
+pub fn query_value<'a>(uri: &'a Uri, key: &str) -> Option<Cow<'a, str>> {
+    let pairs = uri.query()?.split('&');
+    let value = pairs.filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == key)?.1;
+    Some(percent_decoded(value))
+}
+
+fn reply(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
+    let mut reply = Response::new(Full::new(body));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+fn json_reply(value: &impl Serialize) -> Reply {
+    match serde_json::to_vec(value) {
+        Ok(body) => reply(StatusCode::OK, JSON, body.into()),
+        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the list cannot be written as JSON\n"),
+    }
+}
+
+fn ready(state: &ServerState) -> Reply {
+    match state.readiness.refusal(state.pipelines.ids().len(), state.engine.device_lost()) {
+        None => text(StatusCode::OK, "ready\n"),
+        Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+    }
+}
+
+/// Machine gauges are read from /sys, which may take its time: off the reactor.
+async fn metrics(state: &ServerState) -> Reply {
+    let metrics = Arc::clone(&state.metrics);
+    match tokio::task::spawn_blocking(move || metrics.render()).await {
+        Ok(Ok(body)) => reply(StatusCode::OK, METRICS, body.into()),
+        Ok(Err(error)) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("metrics cannot be written: {error}\n")),
+        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be written\n"),
+    }
+}
+
+fn percent_decoded(value: &str) -> Cow<'_, str> {
+    if !value.contains(['%', '+']) {
+        return Cow::Borrowed(value);
+    }
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let digits = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        let escaped = digits.filter(|_| first == b'%').and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match escaped {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(if first == b'+' { b' ' } else { first });
+                rest = after;
+            }
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn query_values_are_decoded() {
+        let uri: Uri = "/ws?pipeline_id=a%20b%2&x=1&pipeline_id=c&y=p+q".parse().unwrap();
+        assert_eq!(query_value(&uri, "pipeline_id").as_deref(), Some("a b%2"));
+        assert_eq!(query_value(&uri, "y").as_deref(), Some("p q"));
+        assert_eq!(query_value(&uri, "z"), None);
+        assert_eq!(query_value(&"/".parse().unwrap(), "x"), None);
+    }
+}

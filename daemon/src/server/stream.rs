@@ -1,0 +1,162 @@
+//! The upgrade to a stream: the WebSocket handshake, who may have a session, and the session's first and last log line.
+
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue, RETRY_AFTER, UPGRADE};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_tungstenite::tungstenite::handshake::server::create_response;
+
+use super::routes::{Reply, query_value, text};
+use super::{Phase, ServerState, auth};
+use crate::config::Config;
+use crate::pipeline::Pipeline;
+use crate::protocol::{ErrorCode, StreamError};
+use crate::session::SessionStart;
+use crate::session::frame_validator::FrameLimits;
+use crate::session::registry::Membership;
+use crate::source::websocket;
+use crate::telemetry::metrics::Source;
+use crate::telemetry::rate_limited::RateLimited;
+
+/// What clients can cause without a session is logged at most this often.
+static REFUSALS: RateLimited = RateLimited::new(10, Duration::from_secs(10));
+
+/// Answers an upgrade request. Every well-formed one is accepted, so that a client that gets no session gets the reason
+/// as an error message; only a daemon that is still starting answers 503.
+pub fn upgrade(
+    mut request: Request<Incoming>,
+    peer: SocketAddr,
+    permit: Arc<OwnedSemaphorePermit>,
+    state: ServerState,
+) -> Reply {
+    if state.readiness.phase() == Phase::Starting {
+        let mut reply = text(StatusCode::SERVICE_UNAVAILABLE, "starting: try again in a moment\n");
+        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        return reply;
+    }
+    let response = match create_response(&head_only(&request)) {
+        Ok(response) => response,
+        Err(error) => {
+            let body = format!("this path is a WebSocket endpoint, and the upgrade request is incomplete: {error}\n");
+            let mut reply = text(StatusCode::UPGRADE_REQUIRED, body);
+            reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            reply.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+            return reply;
+        }
+    };
+    let admission = admit(&request, peer, &state);
+    let upgraded = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        // A panic costs this connection (its session leaves the registry as it unwinds) and is counted.
+        if AssertUnwindSafe(run(upgraded, admission, peer, &state)).catch_unwind().await.is_err() {
+            state.metrics.panics().inc();
+            state.metrics.error(ErrorCode::InternalError.as_str());
+        }
+        drop(permit);
+    });
+    response.map(|()| Full::default())
+}
+
+/// The request without its body, as the handshake wants it.
+fn head_only(request: &Request<Incoming>) -> Request<()> {
+    let mut head = Request::new(());
+    *head.method_mut() = request.method().clone();
+    *head.uri_mut() = request.uri().clone();
+    *head.version_mut() = request.version();
+    *head.headers_mut() = request.headers().clone();
+    head
+}
+
+fn admit(request: &Request<Incoming>, peer: SocketAddr, state: &ServerState) -> Result<Membership, StreamError> {
+    let config = state.config.load();
+    if !auth::is_authorized(config.server.token.as_deref(), request.headers(), request.uri()) {
+        let detail = "This device requires a token: send Authorization: Bearer TOKEN, or ?token=TOKEN.";
+        return Err(StreamError::new(ErrorCode::Unauthorized, detail));
+    }
+    let pipeline = find_pipeline(request, state)?;
+    let metrics = state.metrics.session(Source::Websocket, pipeline.id());
+    let start = SessionStart {
+        source: Source::Websocket,
+        peer: Some(peer),
+        pipeline,
+        metrics,
+        thresholds: (&config.stream).into(),
+    };
+    state.sessions.admit(config.stream.max_sessions, start)
+}
+
+fn find_pipeline(request: &Request<Incoming>, state: &ServerState) -> Result<Arc<Pipeline>, StreamError> {
+    let unknown = |what: &str| {
+        let known = state.pipelines.ids().join(", ");
+        let known = if known.is_empty() { "none".to_owned() } else { known };
+        StreamError::new(ErrorCode::InvalidPipeline, format!("{what} Pipelines of this device: {known}."))
+    };
+    let asked = query_value(request.uri(), "pipeline_id");
+    let asked = asked.as_deref().filter(|id| !id.is_empty());
+    let id = asked.ok_or_else(|| unknown("The query names no pipeline_id."))?;
+    state.pipelines.get(id).ok_or_else(|| unknown("There is no pipeline of that pipeline_id."))
+}
+
+async fn run(upgraded: OnUpgrade, admission: Result<Membership, StreamError>, peer: SocketAddr, state: &ServerState) {
+    let config = state.config.load_full();
+    let Some((stream, already_read)) = connection(upgraded).await else { return };
+    let socket = websocket::open(stream, already_read, config.stream.max_frame_bytes).await;
+    match admission {
+        Ok(membership) => run_session(socket, membership, peer, &config, state).await,
+        Err(error) => {
+            state.metrics.error(error.code.as_str());
+            if let Some(suppressed) = REFUSALS.allow(Instant::now()) {
+                log::warn!(
+                    event = "stream_error", peer:% = peer, code = error.code.as_str(), suppressed;
+                    "refused a stream: {}", error.detail
+                );
+            }
+            websocket::refuse(socket, &error, config.stream.send_timeout).await;
+        }
+    }
+}
+
+async fn run_session(
+    socket: websocket::Socket,
+    membership: Membership,
+    peer: SocketAddr,
+    config: &Config,
+    state: &ServerState,
+) {
+    let session = membership.session();
+    let (session_id, pipeline_id) = (session.id(), session.pipeline().id());
+    let _active = state.metrics.session(Source::Websocket, pipeline_id).open();
+    log::info!(event = "stream_connect", session_id:% = session_id, pipeline_id, peer:% = peer; "a client streams");
+    let limits = FrameLimits { max_bytes: config.stream.max_frame_bytes, max_pixels: config.stream.max_frame_pixels };
+    let close_code = websocket::run(socket, session, &state.engine, limits, config.stream.send_timeout).await;
+    if let Some(error) = session.error() {
+        state.metrics.error(error.code.as_str());
+        log::warn!(
+            event = "stream_error", session_id:% = session_id, pipeline_id, code = error.code.as_str();
+            "a session ended in an error: {}", error.detail
+        );
+    }
+    let totals = session.totals();
+    log::info!(
+        event = "stream_disconnect", session_id:% = session_id, pipeline_id, frame_index = totals.frame_index,
+        dropped_frames = totals.dropped_frames, drop_rate = totals.drop_rate,
+        duration_s = totals.duration.as_secs_f64(), close_code; "a stream ended"
+    );
+}
+
+/// The connection under the upgrade, and what of the stream was read with the request.
+async fn connection(upgraded: OnUpgrade) -> Option<(TcpStream, Vec<u8>)> {
+    let upgraded: Upgraded = upgraded.await.ok()?;
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+    Some((parts.io.into_inner(), parts.read_buf.to_vec()))
+}

@@ -1,0 +1,12 @@
+//! A session: number the frame, validate it, decide what gives way. Lives here: the frame validator and the backpressure
+//! rules (pure), the few frames that wait, the session's books, and the list of live sessions with admission. Does not
+//! live here: reading from clients (`source`), whose session is next (`engine`), writing replies (`sink`).
+
+pub mod backpressure;
+pub mod frame_validator;
+pub mod manager;
+pub mod registry;
+mod shared;
+mod waiting;
+
+pub use shared::{Session, SessionStart, SessionTotals, SessionView};

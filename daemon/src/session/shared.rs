@@ -1,0 +1,331 @@
+//! The shared session: its books and reply slots behind one lock, and the verbs of its three users. A source offers
+//! frames, the engine takes and delivers them (it knows the session as a [`Lane`]), a sink pops what goes out.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde::Serialize;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::backpressure::{BackpressureState, Thresholds};
+use super::manager::SessionManager;
+use crate::engine::{Job, Lane};
+use crate::pipeline::Pipeline;
+use crate::protocol::StreamError;
+use crate::sink::reply::Outbox;
+use crate::sink::slots::{Outgoing, ReplySlots};
+use crate::telemetry::metrics::{SessionMetrics, Source};
+
+/// What a session starts from.
+#[derive(Debug)]
+pub struct SessionStart {
+    /// Where its frames come from.
+    pub source: Source,
+    /// The client's address; none for a camera.
+    pub peer: Option<SocketAddr>,
+    /// The pipeline that its frames run through, kept until the session ends.
+    pub pipeline: Arc<Pipeline>,
+    /// The session's series.
+    pub metrics: SessionMetrics,
+    /// The backpressure thresholds.
+    pub thresholds: Thresholds,
+}
+
+/// One live session.
+#[derive(Debug)]
+pub struct Session {
+    id: Uuid,
+    start: SessionStart,
+    started: Instant,
+    state: Mutex<State>,
+    outbox: Notify,
+    room: Notify,
+}
+
+/// A session as the sessions list shows it.
+#[derive(Debug, Serialize)]
+pub struct SessionView {
+    session_id: String,
+    pipeline_id: String,
+    source: &'static str,
+    peer: Option<String>,
+    frame_index: u64,
+    dropped_frames: u64,
+    drop_rate: f64,
+    recent_drop_rate: f64,
+    last_processed_ts: Option<u64>,
+    processing_time_ms: Option<f64>,
+    backpressure_state: &'static str,
+    drop_threshold: f64,
+    slowdown_threshold: f64,
+    waiting_frames: usize,
+    duration_s: f64,
+}
+
+/// The lifetime figures of a session, for its last log line.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionTotals {
+    /// Frames received.
+    pub frame_index: u64,
+    /// Frames dropped.
+    pub dropped_frames: u64,
+    /// `dropped_frames / frame_index`.
+    pub drop_rate: f64,
+    /// How long the session lasted.
+    pub duration: Duration,
+}
+
+#[derive(Debug)]
+struct State {
+    manager: SessionManager,
+    replies: ReplySlots,
+    /// Since when the next frame could run: it arrived, or the frame before it was done.
+    could_run_at: Instant,
+    closed: bool,
+}
+
+impl Session {
+    /// A new session with an identity of its own.
+    pub fn new(start: SessionStart) -> Arc<Self> {
+        let id = Uuid::new_v4();
+        let now = Instant::now();
+        let manager = SessionManager::new(id, start.pipeline.id(), start.thresholds);
+        let state = State { manager, replies: ReplySlots::default(), could_run_at: now, closed: false };
+        let (outbox, room) = (Notify::new(), Notify::new());
+        Arc::new(Session { id, start, started: now, state: Mutex::new(state), outbox, room })
+    }
+
+    /// The session's identity.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// The pipeline that its frames run through.
+    pub fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.start.pipeline
+    }
+
+    /// Where its frames come from.
+    pub fn source(&self) -> Source {
+        self.start.source
+    }
+
+    /// Takes in a valid frame. Returns whether the session became ready: the caller then tells the engine. What gives
+    /// way is answered `dropped`; a frame after the session's end is not taken.
+    #[must_use]
+    pub fn offer(&self, jpeg: Bytes) -> bool {
+        let now = Instant::now();
+        let metrics = &self.start.metrics;
+        metrics.frame_bytes.observe(jpeg.len() as f64);
+        metrics.received.inc();
+        let (offered, state_change) = {
+            let mut state = self.lock();
+            if state.closed || state.replies.is_ending() {
+                metrics.discarded.inc();
+                return false;
+            }
+            let before = state.manager.backpressure_state();
+            state.replies.open();
+            let offered = state.manager.offer(jpeg, self.elapsed_ms(now));
+            for &frame_index in &offered.dropped {
+                state.replies.fill_dropped(frame_index);
+            }
+            if offered.slow_down {
+                state.replies.notify_slow_down();
+            }
+            if offered.became_ready {
+                state.could_run_at = now;
+            }
+            let after = state.manager.backpressure_state();
+            (offered, (before != after).then_some(after))
+        };
+        if !offered.dropped.is_empty() || offered.slow_down {
+            metrics.dropped.inc_by(offered.dropped.len() as u64);
+            self.outbox.notify_one();
+        }
+        self.tell(offered.slow_down, state_change);
+        offered.became_ready
+    }
+
+    /// Numbers a frame that the validator refused and ends the session with its error.
+    pub fn refuse(&self, error: StreamError) {
+        self.start.metrics.received.inc();
+        self.start.metrics.discarded.inc();
+        let frame_index = self.lock().manager.increment_frame();
+        self.end_before(frame_index, error);
+    }
+
+    /// Ends the session: frames so far are answered (what waits is dropped, what runs gives its result), then the error.
+    pub fn end(&self, error: StreamError) {
+        let next = self.lock().manager.frame_index() + 1;
+        self.end_before(next, error);
+    }
+
+    /// Cuts the session's end short: a frame that still runs is not waited for.
+    pub fn end_now(&self) {
+        self.lock().replies.end_at_first_open();
+        self.outbox.notify_one();
+    }
+
+    /// The error that the session ends with, once that is decided.
+    pub fn error(&self) -> Option<StreamError> {
+        self.lock().replies.error().cloned()
+    }
+
+    /// Notes that the client is gone: what waits is given up, replies are owed no more.
+    pub fn close(&self) {
+        let discarded = {
+            let mut state = self.lock();
+            state.closed = true;
+            std::iter::from_fn(|| state.manager.mark_drop()).count()
+        };
+        self.start.metrics.discarded.inc_by(discarded as u64);
+    }
+
+    /// Takes new thresholds, from a reload.
+    pub fn set_thresholds(&self, thresholds: Thresholds) {
+        self.lock().manager.set_thresholds(thresholds);
+    }
+
+    /// Waits until another frame may be read: at once, but for a client that does not read its replies. Cancel safe.
+    pub async fn has_room(&self) {
+        while !self.lock().replies.has_room() {
+            self.room.notified().await;
+        }
+    }
+
+    /// The session as the sessions list shows it.
+    pub fn view(&self) -> SessionView {
+        let state = self.lock();
+        let manager = &state.manager;
+        SessionView {
+            session_id: self.id.to_string(),
+            pipeline_id: manager.pipeline_id().to_owned(),
+            source: self.start.source.as_str(),
+            peer: self.start.peer.map(|peer| peer.to_string()),
+            frame_index: manager.frame_index(),
+            dropped_frames: manager.dropped_frames(),
+            drop_rate: manager.drop_rate(),
+            recent_drop_rate: manager.recent_drop_rate(),
+            last_processed_ts: manager.last_processed_ts(),
+            processing_time_ms: manager.processing_time_ms(),
+            backpressure_state: manager.backpressure_state().as_str(),
+            drop_threshold: manager.drop_threshold(),
+            slowdown_threshold: manager.slowdown_threshold(),
+            waiting_frames: manager.waiting(),
+            duration_s: self.started.elapsed().as_secs_f64(),
+        }
+    }
+
+    /// The lifetime figures.
+    pub fn totals(&self) -> SessionTotals {
+        let state = self.lock();
+        SessionTotals {
+            frame_index: state.manager.frame_index(),
+            dropped_frames: state.manager.dropped_frames(),
+            drop_rate: state.manager.drop_rate(),
+            duration: self.started.elapsed(),
+        }
+    }
+
+    fn end_before(&self, frame_index: u64, error: StreamError) {
+        let dropped = {
+            let mut state = self.lock();
+            state.replies.end(frame_index, error);
+            let dropped: Vec<u64> = std::iter::from_fn(|| state.manager.mark_drop()).collect();
+            for &frame_index in &dropped {
+                state.replies.fill_dropped(frame_index);
+            }
+            dropped.len()
+        };
+        self.start.metrics.dropped.inc_by(dropped as u64);
+        self.outbox.notify_one();
+    }
+
+    fn tell(&self, slow_down: bool, state_change: Option<BackpressureState>) {
+        let (session_id, pipeline_id) = (self.id, self.start.pipeline.id());
+        if let Some(state) = state_change {
+            log::debug!(event = "backpressure_state", session_id:% = session_id, pipeline_id, state:% = state; "the session is in {state}");
+        }
+        if slow_down {
+            self.start.metrics.slow_downs.inc();
+            log::info!(event = "stream_slow_down", session_id:% = session_id, pipeline_id; "told the client to slow down");
+        }
+    }
+
+    fn elapsed_ms(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.started).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The state; a panic elsewhere while it was held leaves consistent counters, so poisoning is no reason to stop.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SessionView {
+    /// Seconds since the session started.
+    pub fn duration_s(&self) -> f64 {
+        self.duration_s
+    }
+}
+
+impl Lane for Session {
+    fn take(&self) -> Option<Job> {
+        let mut state = self.lock();
+        let (frame_index, jpeg) = state.manager.take()?;
+        let could_run_at = state.could_run_at;
+        Some(Job { pipeline: Arc::clone(&self.start.pipeline), frame_index, jpeg, could_run_at })
+    }
+
+    fn deliver(&self, frame_index: u64, outcome: Result<String, StreamError>) -> bool {
+        let now = Instant::now();
+        let metrics = &self.start.metrics;
+        let (more, discarded) = {
+            let mut state = self.lock();
+            match outcome {
+                Ok(result) => {
+                    let took = now.saturating_duration_since(state.could_run_at);
+                    state.replies.fill_result(frame_index, result);
+                    state.could_run_at = now;
+                    (state.manager.finish(took.as_secs_f64() * 1000.0, SessionManager::now_ms()), 0)
+                }
+                Err(error) => {
+                    state.manager.fail();
+                    state.replies.end(frame_index, error);
+                    (false, 1 + std::iter::from_fn(|| state.manager.mark_drop()).count())
+                }
+            }
+        };
+        match discarded {
+            0 => metrics.processed.inc(),
+            _ => metrics.discarded.inc_by(discarded as u64),
+        }
+        self.outbox.notify_one();
+        more
+    }
+
+    fn describe(&self) -> (Uuid, &str) {
+        (self.id, self.start.pipeline.id())
+    }
+}
+
+impl Outbox for Session {
+    fn pop_outgoing(&self) -> Option<Outgoing> {
+        let (outgoing, has_room) = {
+            let mut state = self.lock();
+            (state.replies.pop(), state.replies.has_room())
+        };
+        if outgoing.is_some() && has_room {
+            self.room.notify_one();
+        }
+        outgoing
+    }
+
+    async fn outgoing_ready(&self) {
+        self.outbox.notified().await;
+    }
+}

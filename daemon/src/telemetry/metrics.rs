@@ -1,0 +1,270 @@
+//! Every metric series, built once and handed out as small structs.
+
+use std::path::PathBuf;
+
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::telemetry::machine::Machine;
+
+/// Every value of the label `code`: the error codes of the streaming protocol.
+pub const ERROR_CODES: [&str; 9] = [
+    "invalid_pipeline",
+    "too_many_sessions",
+    "invalid_message",
+    "invalid_frame",
+    "frame_too_large",
+    "pipeline_failure",
+    "internal_error",
+    "unauthorized",
+    "shutting_down",
+];
+
+/// Seconds: from a small frame's decoding on a fast machine to the longest wait that is still of interest.
+const STAGE_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 2.0, 10.0];
+
+/// Bytes: 4 KiB to 16 MiB.
+const FRAME_BUCKETS: [f64; 7] = [4096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0, 4_194_304.0, 16_777_216.0];
+
+/// Where a session's frames come from; the label `source`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A client at the streaming endpoint.
+    Websocket,
+    /// A camera of this machine.
+    Camera,
+}
+
+/// Every series of the process. Made once; rooms get the small structs.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    ready: IntGauge,
+    panics: IntCounter,
+    refused: IntCounter,
+    errors: IntCounterVec,
+    active: IntGaugeVec,
+    received: IntCounterVec,
+    processed: IntCounterVec,
+    dropped: IntCounterVec,
+    discarded: IntCounterVec,
+    slow_downs: IntCounterVec,
+    stages: HistogramVec,
+    frame_bytes: HistogramVec,
+}
+
+/// What one session counts. A clone counts in the same series. At any time, over all sessions of a series:
+/// received = processed + dropped + discarded + frames waiting or running.
+#[derive(Clone, Debug)]
+pub struct SessionMetrics {
+    active: IntGauge,
+    /// Frames received.
+    pub received: IntCounter,
+    /// Frames that ran to a result.
+    pub processed: IntCounter,
+    /// Frames that gave way to a newer one.
+    pub dropped: IntCounter,
+    /// Frames that got neither, because the session ended first.
+    pub discarded: IntCounter,
+    /// `slow_down` notices sent.
+    pub slow_downs: IntCounter,
+    /// Size of received frames, in bytes.
+    pub frame_bytes: Histogram,
+}
+
+/// Keeps a session counted as active until dropped.
+#[must_use = "the session counts as active only while this lives"]
+#[derive(Debug)]
+pub struct ActiveSession(IntGauge);
+
+/// What one pipeline times, in seconds. A clone observes into the same series.
+#[derive(Clone, Debug)]
+pub struct PipelineMetrics {
+    /// From the moment a frame could run to its start.
+    pub wait: Histogram,
+    /// Decoding of the image.
+    pub decode: Histogram,
+    /// From the moment a frame could run to its result.
+    pub total: Histogram,
+    /// Each node, in the order given to [`Metrics::pipeline`].
+    pub nodes: Vec<Histogram>,
+}
+
+impl Source {
+    /// Every source.
+    pub const ALL: [Self; 2] = [Self::Websocket, Self::Camera];
+
+    /// The label's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Websocket => "websocket",
+            Self::Camera => "camera",
+        }
+    }
+}
+
+impl Metrics {
+    /// All series of this process, with the daemon's `version` and libtorch's.
+    ///
+    /// # Errors
+    /// A metric's name is not valid or comes twice; the names are fixed, so a test would have shown it.
+    pub fn new(version: &str, torch_version: &str) -> Result<Self, prometheus::Error> {
+        Self::with_root(version, torch_version, PathBuf::from("/"))
+    }
+
+    /// [`Self::new`] with the machine's `/sys` and `/proc` below `root`.
+    pub(super) fn with_root(version: &str, torch_version: &str, root: PathBuf) -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        registry.register(Box::new(Machine::new(root)?))?;
+        let build = "What runs: the daemon's version and libtorch's. Always 1.";
+        gauges(&registry, "forgesyted_build_info", build, &["version", "torch"])?
+            .with_label_values(&[version, torch_version])
+            .set(1);
+        let ready = IntGauge::new("forgesyted_ready", "1 when a new session would be served, else 0.")?;
+        let panics = IntCounter::new("stream_panics_total", "Panics caught: each cost a frame or a session.")?;
+        let refused = IntCounter::new(
+            "stream_connections_refused_total",
+            "Connections closed at once because server.max_connections were open.",
+        )?;
+        registry.register(Box::new(ready.clone()))?;
+        registry.register(Box::new(panics.clone()))?;
+        registry.register(Box::new(refused.clone()))?;
+        let session = ["source", "pipeline"];
+        let counter = |name, help| counters(&registry, name, help, &session);
+        let metrics = Self {
+            active: gauges(&registry, "stream_sessions_active", "Sessions that are open.", &session)?,
+            received: counter("stream_frames_received_total", "Frames received.")?,
+            processed: counter("stream_frames_processed_total", "Frames that ran to a result.")?,
+            dropped: counter("stream_frames_dropped_total", "Frames that gave way to a newer one.")?,
+            discarded: counter(
+                "stream_frames_discarded_total",
+                "Frames neither processed nor dropped, because their session ended first.",
+            )?,
+            slow_downs: counter("stream_slowdown_signals_total", "Notices to a client to slow down.")?,
+            errors: counters(&registry, "stream_errors_total", "Errors that ended a session, by code.", &["code"])?,
+            stages: histograms(
+                &registry,
+                "stream_stage_seconds",
+                "Time of a frame in a stage: wait, decode, each node of the pipeline, total.",
+                &STAGE_BUCKETS,
+                &["pipeline", "stage"],
+            )?,
+            frame_bytes: histograms(
+                &registry,
+                "stream_frame_bytes",
+                "Size of received frames, in bytes of JPEG.",
+                &FRAME_BUCKETS,
+                &["source"],
+            )?,
+            ready,
+            panics,
+            refused,
+            registry,
+        };
+        for code in ERROR_CODES {
+            metrics.errors.with_label_values(&[code]);
+        }
+        for source in Source::ALL {
+            metrics.frame_bytes.with_label_values(&[source.as_str()]);
+        }
+        Ok(metrics)
+    }
+
+    /// Everything in the Prometheus text format; the process's and the machine's gauges are read now.
+    ///
+    /// # Errors
+    /// A series cannot be written as text.
+    pub fn render(&self) -> Result<String, prometheus::Error> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+
+    /// What a session of `pipeline` counts. `pipeline` must be the id of a known pipeline, never a client's text.
+    pub fn session(&self, source: Source, pipeline: &str) -> SessionMetrics {
+        let labels = [source.as_str(), pipeline];
+        SessionMetrics {
+            active: self.active.with_label_values(&labels),
+            received: self.received.with_label_values(&labels),
+            processed: self.processed.with_label_values(&labels),
+            dropped: self.dropped.with_label_values(&labels),
+            discarded: self.discarded.with_label_values(&labels),
+            slow_downs: self.slow_downs.with_label_values(&labels),
+            frame_bytes: self.frame_bytes.with_label_values(&[source.as_str()]),
+        }
+    }
+
+    /// What `pipeline` times, for its nodes in order. From here on every series of the pipeline exists, at 0.
+    pub fn pipeline(&self, pipeline: &str, nodes: &[String]) -> PipelineMetrics {
+        for source in Source::ALL {
+            self.session(source, pipeline);
+        }
+        let stage = |stage: &str| self.stages.with_label_values(&[pipeline, stage]);
+        PipelineMetrics {
+            wait: stage("wait"),
+            decode: stage("decode"),
+            total: stage("total"),
+            nodes: nodes.iter().map(|node| stage(node)).collect(),
+        }
+    }
+
+    /// Counts an error that ended a session; `code` is one of [`ERROR_CODES`].
+    pub fn error(&self, code: &'static str) {
+        self.errors.with_label_values(&[code]).inc();
+    }
+
+    /// Panics caught.
+    pub fn panics(&self) -> &IntCounter {
+        &self.panics
+    }
+
+    /// Connections closed at once because too many were open.
+    pub fn connections_refused(&self) -> &IntCounter {
+        &self.refused
+    }
+
+    /// Says whether a new session would be served.
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.set(i64::from(ready));
+    }
+}
+
+impl SessionMetrics {
+    /// Counts a session as active until the returned value is dropped.
+    pub fn open(&self) -> ActiveSession {
+        self.active.inc();
+        ActiveSession(self.active.clone())
+    }
+}
+
+impl Drop for ActiveSession {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    let family = IntCounterVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(family.clone()))?;
+    Ok(family)
+}
+
+fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+    let family = IntGaugeVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(family.clone()))?;
+    Ok(family)
+}
+
+fn histograms(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    buckets: &[f64],
+    labels: &[&str],
+) -> Result<HistogramVec, prometheus::Error> {
+    let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+    let family = HistogramVec::new(opts, labels)?;
+    registry.register(Box::new(family.clone()))?;
+    Ok(family)
+}

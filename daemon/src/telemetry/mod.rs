@@ -1,0 +1,16 @@
+//! What the daemon says about itself: log lines, metrics, and the state of the machine.
+//!
+//! Here: the log's output and its level, every metric series and the small structs that hand them out, the readings
+//! of `/sys` and `/proc`.
+//!
+//! Not here: when something is logged or counted; each room does that where it happens. The HTTP route `/metrics`
+//! belongs to `server`, messages to systemd to `systemd`.
+
+mod json_line;
+pub mod logging;
+mod machine;
+pub mod metrics;
+pub mod rate_limited;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! Folders that are slow to make and never change: made once, whole or not at all.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// How the names of unfinished folders go on after the folder's own. A process number ends them: a download whose xtask
+/// was killed may still write for a while, and must not write into its successor's.
+const PARTIAL: &str = "partial-";
+
+/// Makes a folder with `make` unless it is there already.
+///
+/// `make` fills an empty folder beside it, which gets its name only when everything in it is on the disk: a folder under
+/// its own name is always whole. A second process that wants the same folder waits for the first.
+///
+/// # Errors
+/// Those of `make` and of the file system. Nothing of a failed attempt is left.
+pub fn ensure(folder: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().context("a cache folder has a parent")?;
+    fs::create_dir_all(parent).with_context(|| format!("cannot make the folder {}", parent.display()))?;
+    let _lock = lock(&beside(folder, "lock"))?;
+    if folder.is_dir() {
+        return Ok(());
+    }
+    remove_leftovers(parent, folder)?;
+    let partial = beside(folder, &format!("{PARTIAL}{}", std::process::id()));
+    fs::create_dir(&partial).with_context(|| format!("cannot make the folder {}", partial.display()))?;
+    let made = make(&partial).and_then(|()| publish(&partial, folder));
+    if made.is_err() {
+        remove(&partial)?;
+    }
+    made
+}
+
+/// Bytes that this user may still write to the file system of an existing folder.
+///
+/// # Errors
+/// When the file system does not say.
+pub fn free_bytes(folder: &Path) -> Result<u64> {
+    let about = rustix::fs::statvfs(folder)
+        .with_context(|| format!("cannot ask for the free space of {}", folder.display()))?;
+    Ok(about.f_bavail.saturating_mul(about.f_frsize))
+}
+
+/// A lock that the kernel releases when this process ends, however it ends.
+fn lock(path: &Path) -> Result<File> {
+    let what = || format!("cannot lock {}", path.display());
+    let file = File::create(path).with_context(what)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            eprintln!("xtask: waiting for another xtask that holds {}", path.display());
+            file.lock().with_context(what)?;
+        }
+        Err(TryLockError::Error(error)) => return Err(error).with_context(what),
+    }
+    Ok(file)
+}
+
+fn publish(partial: &Path, folder: &Path) -> Result<()> {
+    let what = || format!("cannot move {} to {}", partial.display(), folder.display());
+    // Data before name: after a power cut the name must not stand for half the data.
+    rustix::fs::syncfs(File::open(partial).with_context(what)?).with_context(what)?;
+    fs::rename(partial, folder).with_context(what)
+}
+
+/// Removes what killed processes left; the caller holds the lock.
+fn remove_leftovers(parent: &Path, folder: &Path) -> Result<()> {
+    let start = beside(folder, PARTIAL);
+    let what = || format!("cannot list {}", parent.display());
+    for entry in fs::read_dir(parent).with_context(what)? {
+        let path = entry.with_context(what)?.path();
+        if path.as_os_str().as_encoded_bytes().starts_with(start.as_os_str().as_encoded_bytes()) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn beside(folder: &Path, suffix: &str) -> PathBuf {
+    let mut name = folder.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use anyhow::bail;
+
+    use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("xtask-cache-{name}-{}", std::process::id()));
+        remove(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_failed_attempt_leaves_nothing_and_the_next_starts_empty() {
+        let home = scratch("failed");
+        let folder = home.join("thing");
+        let failed = ensure(&folder, |partial| {
+            fs::write(partial.join("half"), "x")?;
+            bail!("the network went away")
+        });
+        assert_eq!(failed.unwrap_err().to_string(), "the network went away");
+        assert!(!folder.exists());
+        // What a killed process leaves is not taken over either.
+        let left = beside(&folder, "partial-1");
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join("half"), "x").unwrap();
+        ensure(&folder, |partial| Ok(fs::write(partial.join("whole"), "x")?)).unwrap();
+        let names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["whole"]);
+        assert!(!left.exists());
+        remove(&home).unwrap();
+    }
+
+    #[test]
+    fn several_at_once_make_it_once() {
+        let home = scratch("at-once");
+        let folder = home.join("thing");
+        let made = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    ensure(&folder, |partial| {
+                        made.fetch_add(1, Ordering::Relaxed);
+                        Ok(fs::write(partial.join("whole"), "x")?)
+                    })
+                    .unwrap();
+                    assert!(folder.join("whole").exists());
+                });
+            }
+        });
+        assert_eq!(made.into_inner(), 1);
+        remove(&home).unwrap();
+    }
+
+    #[test]
+    fn free_space_is_a_number_of_bytes() {
+        assert!(free_bytes(&std::env::temp_dir()).unwrap() > 0);
+        assert!(free_bytes(Path::new("/no/such/folder")).is_err());
+    }
+}

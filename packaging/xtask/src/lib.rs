@@ -1,0 +1,23 @@
+//! The developer's tool behind `cargo xtask`.
+//!
+//! Lives here: what has to happen before, after and around `cargo build`: system packages, libtorch, the tree that runs
+//! from anywhere, the tools that tests need. Does not live here: anything the daemon does at run time (that is `daemon/`)
+//! and the tests themselves (`tests/`).
+//!
+//! A command is one file (`setup`, `run`, `dist`, `test`, `bench`, `lint`); `main.rs` only picks one. What several
+//! commands share stands in `packages`, `libtorch`, `cargo`, `cache`, `shell` and `paths`.
+
+pub mod bench;
+pub mod cache;
+pub mod cargo;
+pub mod dist;
+pub mod libtorch;
+pub mod lint;
+pub mod models;
+pub mod packages;
+pub mod paths;
+pub mod run;
+pub mod setup;
+pub mod shell;
+pub mod test;
+pub mod torchscript;

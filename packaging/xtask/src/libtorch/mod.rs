@@ -1,0 +1,20 @@
+//! The libtorch that everything is built against.
+//!
+//! Lives here: which libtorch (`choose`, pure), what there is to choose from (`find`), the CPU-only one made from the
+//! published wheels (`wheels`, pure; `make`), and the link that `.cargo/config.toml` names (`link`). Does not live here:
+//! how the daemon loads it (the daemon's build script), what a shipped tree carries of it (`dist`).
+
+mod choose;
+mod find;
+mod link;
+mod make;
+mod wheels;
+
+pub use choose::{Candidate, Choice, Found, Kind, choose};
+pub use find::{find, version_of};
+pub use link::{child_environment, has_cuda, point_to};
+pub use make::ensure_cpu;
+pub use wheels::Arch;
+
+/// The one version of torch that this project builds against; `tch` in `Cargo.toml` is the binding made for it.
+pub const TORCH_VERSION: &str = "2.11.0";

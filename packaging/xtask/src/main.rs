@@ -1,0 +1,81 @@
+//! `cargo xtask`: picks the command and is the only exit point.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use xtask::cargo::Profile;
+use xtask::{bench, dist, lint, models, packages, paths, run, setup, test};
+
+/// The project's own commands. Each sets up what it needs first.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check the system packages and make libtorch ready, so that plain cargo commands work.
+    Setup,
+    /// Build a release and start the daemon on the shipped pipelines.
+    Run {
+        /// Arguments for `forgesyted serve`.
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+    /// Build a tree that runs from anywhere: bin/, lib/, share/, etc/.
+    Dist {
+        /// The cargo profile to build.
+        #[arg(long, value_enum, default_value = "release")]
+        profile: Profile,
+        /// The folder to fill [default: target/dist].
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Run every test.
+    Test {
+        /// Arguments for `cargo test`.
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+    /// Measure a release build.
+    Bench {
+        /// Arguments for the benchmark.
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+    /// Check format, lints and documentation; warnings are errors.
+    Lint,
+    /// Make the shipped TorchScript files in config/ anew.
+    Models,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Setup => setup::setup(packages::For::Build),
+        Command::Run { args } => run::run(&args),
+        Command::Dist { profile, out } => {
+            let out = out.unwrap_or_else(|| paths::target().join("dist"));
+            dist::dist(profile, &out).map(|_| ())
+        }
+        Command::Test { args } => test::test(&args),
+        Command::Bench { args } => bench::bench(&args),
+        Command::Lint => lint::lint(),
+        Command::Models => models::write_all(&paths::config())
+            .map(|files| {
+                for file in files {
+                    println!("{}", file.display());
+                }
+            })
+            .map_err(Into::into),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

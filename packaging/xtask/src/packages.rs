@@ -1,0 +1,138 @@
+//! The system packages that builds and tests need: which are missing, and how to get them.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell;
+
+/// What the packages are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum For {
+    /// Building and running.
+    Build,
+    /// Building, running and testing.
+    Test,
+}
+
+/// One thing that has to be on the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Package {
+    /// Debian's and Ubuntu's name.
+    pub name: &'static str,
+    /// Any of these programs shows that it is there.
+    programs: &'static [&'static str],
+}
+
+/// Programs any of which is a Chromium.
+const CHROMIUM_PROGRAMS: &[&str] = &["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+const BUILD: &[Package] = &[
+    Package { name: "g++", programs: &["g++"] },
+    Package { name: "make", programs: &["make"] },
+    Package { name: "cmake", programs: &["cmake"] },
+    Package { name: "nasm", programs: &["nasm"] },
+    Package { name: "python3", programs: &["python3"] },
+    Package { name: "python3-pip", programs: &[PIP] },
+];
+const CHROMIUM: Package = Package { name: "chromium", programs: CHROMIUM_PROGRAMS };
+/// Not a program of its own everywhere: asked for as a module of `python3`.
+const PIP: &str = "python3 -m pip";
+
+/// Makes sure that every package is there: as root on Debian and Ubuntu it installs what is missing.
+///
+/// # Errors
+/// When something is missing and this user cannot install it (the error says the command), or the installation fails.
+pub fn ensure(purpose: For) -> Result<()> {
+    let mut missing = missing(purpose, is_there);
+    // Ubuntu's Chromium is a snap, which apt cannot bring everywhere.
+    if os_release("ID").as_deref() == Some("ubuntu") && missing.contains(&CHROMIUM) {
+        eprintln!("xtask: no Chromium here: install Chromium or Chrome by hand for the browser test");
+        missing.retain(|package| *package != CHROMIUM);
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let apt = shell::on_path("apt-get").is_some();
+    if !apt || !shell::is_root() {
+        bail!("{}", sentence(&missing, apt));
+    }
+    let names: Vec<_> = missing.iter().map(|package| package.name).collect();
+    shell::step(&format!("installing {}", names.join(" ")), || {
+        shell::run(Command::new("apt-get").arg("update").env("DEBIAN_FRONTEND", "noninteractive"))?;
+        let mut install = Command::new("apt-get");
+        install.args(["install", "-y", "--no-install-recommends"]).args(&names);
+        shell::run(install.env("DEBIAN_FRONTEND", "noninteractive"))
+            .context("install these packages by hand and run this again")
+    })
+}
+
+/// The path of a Chromium on this machine.
+pub fn chromium() -> Option<PathBuf> {
+    CHROMIUM_PROGRAMS.iter().find_map(|program| shell::on_path(program))
+}
+
+/// A field of `/etc/os-release`, such as `ID` (`debian`, `ubuntu`) or `VERSION_ID`.
+pub(crate) fn os_release(field: &str) -> Option<String> {
+    let release = fs::read_to_string("/etc/os-release").ok()?;
+    let line = release.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix('='))?;
+    Some(line.trim_matches('"').to_owned())
+}
+
+/// The packages none of whose programs `there` finds.
+fn missing(purpose: For, there: impl Fn(&str) -> bool) -> Vec<Package> {
+    let tests = (purpose == For::Test).then_some(CHROMIUM);
+    let wanted = BUILD.iter().copied().chain(tests);
+    wanted.filter(|package| !package.programs.iter().any(|program| there(program))).collect()
+}
+
+/// What a person has to do about missing packages.
+fn sentence(missing: &[Package], apt: bool) -> String {
+    let list = |name: fn(&Package) -> &'static str, between| missing.iter().map(name).collect::<Vec<_>>().join(between);
+    if apt {
+        let names = list(|package| package.name, " ");
+        return format!(
+            "packages are missing; install them and run this again:\n\n  sudo apt-get update && sudo apt-get install -y \
+             --no-install-recommends {names}\n"
+        );
+    }
+    let commands = list(|package| package.programs.first().copied().unwrap_or(package.name), ", ");
+    format!("commands are missing; install them with this system's package manager and run this again: {commands}")
+}
+
+fn is_there(program: &str) -> bool {
+    if program == PIP {
+        return shell::succeeds(Command::new("python3").args(["-m", "pip", "--version"]));
+    }
+    shell::on_path(program).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(missing: &[Package]) -> Vec<&str> {
+        missing.iter().map(|package| package.name).collect()
+    }
+
+    #[test]
+    fn only_what_is_not_there_is_missing() {
+        assert_eq!(names(&missing(For::Build, |_| true)), Vec::<&str>::new());
+        assert_eq!(names(&missing(For::Build, |program| program != "nasm" && program != PIP)), ["nasm", "python3-pip"]);
+        assert_eq!(names(&missing(For::Test, |program| program.starts_with("google-chrome"))).len(), BUILD.len());
+        assert_eq!(names(&missing(For::Test, |program| !program.starts_with("chrom"))), Vec::<&str>::new());
+        assert_eq!(names(&missing(For::Test, |program| !program.contains("chrom"))), ["chromium"]);
+    }
+
+    #[test]
+    fn the_sentence_can_be_pasted() {
+        let missing = missing(For::Build, |program| program != "g++" && program != PIP);
+        assert!(
+            sentence(&missing, true)
+                .contains("  sudo apt-get update && sudo apt-get install -y --no-install-recommends g++ python3-pip\n")
+        );
+        assert!(sentence(&missing, false).ends_with("run this again: g++, python3 -m pip"));
+    }
+}

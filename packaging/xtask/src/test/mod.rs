@@ -1,0 +1,72 @@
+//! `cargo xtask test`: every test, with the tools that some of them need.
+//!
+//! Lives here: getting those tools (`tools`), the tree that a test moves and runs, and the call of `cargo test`. The
+//! tests themselves live beside the code and in `tests/`; they learn from the variables below what there is.
+
+mod tools;
+
+use anyhow::Result;
+
+use crate::cargo::{self, Profile};
+use crate::packages::{self, For};
+use crate::{dist, paths, setup, shell};
+
+/// The path of promtool, which checks the metrics.
+pub const PROMTOOL_VARIABLE: &str = "FORGESYTED_TEST_PROMTOOL";
+/// The `PYTHONPATH` with which `python3` can run the client guide.
+pub const PYTHONPATH_VARIABLE: &str = "FORGESYTED_TEST_PYTHONPATH";
+/// The path of a Chromium, which runs the client guide's JavaScript.
+pub const CHROMIUM_VARIABLE: &str = "FORGESYTED_TEST_CHROMIUM";
+/// The folder of a tree as `dist` makes it, with a daemon of the dev profile.
+pub const DIST_VARIABLE: &str = "FORGESYTED_TEST_DIST";
+
+/// Sets up, gets the tools, lays out `target/dist-dev` and runs `cargo test` with these arguments.
+///
+/// # Errors
+/// When a tool cannot be had, the build or a test fails.
+pub fn test(arguments: &[String]) -> Result<()> {
+    setup::setup(For::Test)?;
+    let promtool = tools::promtool()?;
+    let python = tools::python_packages()?;
+    let tree = paths::target().join("dist-dev");
+    // Tests and daemon in one go: with the same features, nothing is built twice.
+    let program = shell::step("building the daemon and the tests", || {
+        cargo::build_program(Profile::Dev, &["--workspace", "--bins", "--tests"], "forgesyted")
+    })?;
+    dist::lay_out(&program, &tree)?;
+
+    let mut test = cargo::command("test");
+    if !selects_packages(arguments) {
+        test.arg("--workspace");
+    }
+    test.args(arguments).env(PROMTOOL_VARIABLE, promtool).env(PYTHONPATH_VARIABLE, python).env(DIST_VARIABLE, &tree);
+    if let Some(chromium) = packages::chromium() {
+        test.env(CHROMIUM_VARIABLE, chromium);
+    }
+    shell::step("cargo test", || shell::run(&mut test))
+}
+
+/// Whether these arguments for `cargo test` already say which packages; `--workspace` would overrule them.
+fn selects_packages(arguments: &[String]) -> bool {
+    let cargos = arguments.iter().take_while(|argument| *argument != "--");
+    cargos.into_iter().any(|argument| {
+        let long = ["--package", "--workspace", "--all", "--manifest-path"];
+        argument.starts_with("-p") || long.iter().any(|name| argument.split('=').next() == Some(name))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_workspace_unless_packages_are_named() {
+        let selects = |line: &str| selects_packages(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        for line in ["-p xtask", "-pxtask", "--package=xtask --lib", "--lib --workspace"] {
+            assert!(selects(line), "{line}");
+        }
+        for line in ["", "--lib", "overload", "--release -- -p"] {
+            assert!(!selects(line), "{line}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The tools that tests run beside the daemon, each fetched once into the user's cache; nothing is installed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::packages::os_release;
+use crate::{cache, paths, shell};
+
+/// What the client guide's Python needs, pinned: `numpy` and OpenCV have wheels for Python 3.10 to 3.13 in these versions.
+const PYTHON_PACKAGES: &[(&str, &str)] =
+    &[("numpy", "2.2.6"), ("opencv-python-headless", "4.12.0.88"), ("websockets", "15.0.1")];
+
+/// The path of promtool: the machine's own, or the one in Debian's and Ubuntu's prometheus package.
+///
+/// # Errors
+/// When there is none and the package cannot be fetched.
+pub(super) fn promtool() -> Result<PathBuf> {
+    if let Some(program) = shell::on_path("promtool") {
+        return Ok(program);
+    }
+    let folder = paths::cache()?.join(format!("promtool-{}", system_name()));
+    cache::ensure(&folder, |partial| shell::step("fetching promtool (once)", || fetch_promtool(partial)))
+        .context("cannot get promtool: install the package prometheus, or promtool alone somewhere on PATH")?;
+    Ok(folder.join("promtool"))
+}
+
+/// The folder with the Python packages of the client guide, for `PYTHONPATH`.
+///
+/// # Errors
+/// When pip cannot download them.
+pub(super) fn python_packages() -> Result<PathBuf> {
+    // Compiled packages are for one minor version of Python.
+    let mut ask = Command::new("python3");
+    let python = shell::output(ask.args(["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]))?;
+    let folder = paths::cache()?.join(folder_name(python.trim()));
+    cache::ensure(&folder, |partial| {
+        shell::step("fetching the client guide's Python packages (once)", || {
+            let mut pip = Command::new("python3");
+            pip.args([
+                "-m",
+                "pip",
+                "install",
+                "--only-binary=:all:",
+                "--no-cache-dir",
+                "--root-user-action=ignore",
+                "--target",
+            ]);
+            pip.arg(partial).args(PYTHON_PACKAGES.iter().map(|(name, version)| format!("{name}=={version}")));
+            shell::run(pip.env("PIP_DISABLE_PIP_VERSION_CHECK", "1"))
+        })
+    })
+    .context("cannot get the client guide's Python packages: check the network and pip's configuration")?;
+    Ok(folder)
+}
+
+fn folder_name(python: &str) -> String {
+    let packages = PYTHON_PACKAGES.iter().map(|(name, version)| format!("-{name}-{version}"));
+    format!("python-{python}{}", packages.collect::<String>())
+}
+
+/// Takes the program out of the package; its service is neither installed nor started.
+fn fetch_promtool(folder: &Path) -> Result<()> {
+    let download = |folder: &Path| {
+        let mut apt = Command::new("apt-get");
+        // Root's apt would hand the download to a user that cannot write here.
+        apt.current_dir(folder).args(["-o", "APT::Sandbox::User=root", "download", "prometheus"]);
+        shell::run(&mut apt)
+    };
+    if let Err(error) = download(folder) {
+        // A fresh machine has no package lists yet.
+        if !shell::is_root() {
+            return Err(error.context("`sudo apt-get update` may help"));
+        }
+        shell::run(Command::new("apt-get").arg("update"))?;
+        download(folder)?;
+    }
+    let entries = fs::read_dir(folder).context("cannot list the download")?;
+    let mut packages = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let package =
+        packages.find(|path| path.extension().is_some_and(|end| end == "deb")).context("apt-get left no package")?;
+    let content = folder.join("content");
+    shell::run(Command::new("dpkg-deb").arg("-x").args([&package, &content]))?;
+    fs::rename(content.join("usr/bin/promtool"), folder.join("promtool")).context("the package has no promtool")?;
+    fs::remove_dir_all(&content).and_then(|()| fs::remove_file(&package)).context("cannot remove the package")
+}
+
+/// Tells releases of systems apart, such as `debian-12`: a package of one need not run on another.
+fn system_name() -> String {
+    let id = os_release("ID").unwrap_or_else(|| "linux".to_owned());
+    format!("{id}-{}-{}", os_release("VERSION_ID").unwrap_or_default(), std::env::consts::ARCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_pin_is_another_folder() {
+        let name = folder_name("3.11");
+        assert!(name.starts_with("python-3.11-numpy-"), "{name}");
+        assert!(PYTHON_PACKAGES.iter().all(|(package, version)| name.contains(&format!("{package}-{version}"))));
+    }
+}

@@ -1,0 +1,10 @@
+//! Tests and benchmarks run where they are built: they find libtorch in the folder of the build.
+
+use std::env;
+use std::path::PathBuf;
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=LIBTORCH");
+    let libtorch = PathBuf::from(env::var_os("LIBTORCH").unwrap_or_default());
+    println!("cargo::rustc-link-arg=-Wl,-rpath,{}", libtorch.join("lib").display());
+}
