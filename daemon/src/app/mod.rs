@@ -128,10 +128,7 @@ impl App {
     /// When the reactor or the signal handlers cannot be set up.
     pub fn run(self) -> Result<Stopped, StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let stopped = runtime.block_on(self.serve());
-        // Blocking work that still runs (a load that was under way) is not waited for.
-        runtime.shutdown_background();
-        stopped
+        runtime.block_on(self.serve())
     }
 
     async fn serve(self) -> Result<Stopped, StartError> {
@@ -162,12 +159,17 @@ impl App {
             }
         };
         tokio::select! {
-            () = stop(&state, listening) => Ok(stopped),
+            () = stop(&state, listening) => {}
             signal = stop_signals.recv() => {
                 log::warn!(event = "stopping", signal; "a second signal: exiting at once");
                 exit_now(128 + signal)
             }
         }
+        if !loading.is_finished() {
+            // Exit handlers would pull libtorch away from under the load.
+            exit_now(i32::from(stopped == Stopped::DeviceLost));
+        }
+        Ok(stopped)
     }
 }
 

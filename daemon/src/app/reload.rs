@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::{ConfigSource, load_plan};
 use crate::config::{self, Config};
 use crate::engine::EnginePlan;
+use crate::pipeline::Pipeline;
 use crate::pipeline::registry::Loaded;
 use crate::pipeline::torch::Device;
 use crate::server::{Phase, ServerState};
@@ -90,7 +91,10 @@ fn take_in(context: &Context, loaded: Loaded) -> String {
             event = "pipeline_rejected", file:% = rejection.file.display(), err = rejection.reason; "{rejection}"
         );
     }
-    for pipeline in loaded.pipelines.values() {
+    let registry = &context.state.pipelines;
+    let is_new =
+        |pipeline: &&Arc<Pipeline>| !registry.get(pipeline.id()).is_some_and(|old| Arc::ptr_eq(&old, pipeline));
+    for pipeline in loaded.pipelines.values().filter(is_new) {
         log::info!(
             event = "pipeline_loaded", pipeline_id = pipeline.id(), file:% = pipeline.file().display();
             "pipeline {} is loaded and warm", pipeline.id()
@@ -104,12 +108,16 @@ fn take_in(context: &Context, loaded: Loaded) -> String {
     if !loaded.rejected.is_empty() {
         summary.push_str(&format!("; {} pipeline files left out, see the log", loaded.rejected.len()));
     }
-    context.state.pipelines.swap(loaded);
+    registry.swap(loaded);
     summary
 }
 
 fn say_ready(context: &Context, summary: &str) {
     let state = &context.state;
+    // A stop signal may have come while models were loading.
+    if state.readiness.phase() == Phase::Stopping {
+        return;
+    }
     let refusal = state.readiness.refusal(state.pipelines.ids().len(), state.engine.device_lost());
     state.metrics.set_ready(refusal.is_none());
     systemd::ready(summary);

@@ -157,7 +157,7 @@ pub static SETTINGS: &[Setting] = &[
         variable: Some("FORGESYTED_TOKEN"),
         about: "Secret that clients must present; unset, anyone who reaches the port may connect.",
         allowed: "1 to 1024 visible ASCII characters without spaces",
-        restart: true,
+        restart: false,
         secret: true,
         set: |c, v| {
             let token = v.text()?;

@@ -1,1 +1,124 @@
+//! The workers, with lanes and nodes made for the purpose.
 
+use std::collections::VecDeque;
+use std::sync::mpsc::{self, Receiver, Sender};
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::*;
+use crate::pipeline::image::{ImageNeed, Scaler};
+use crate::pipeline::nodes::{Node, Payload};
+use crate::pipeline::{self, Pipeline};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Panics on frame 2, fails on frame 3, and gives the frame's number otherwise.
+#[derive(Debug)]
+struct Moody;
+
+impl Node for Moody {
+    fn needs(&self) -> ImageNeed {
+        ImageNeed::None
+    }
+
+    fn run(&self, payload: &Payload<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
+        match payload.frame_index {
+            2 => panic!("a defect"),
+            3 => Err("an error".to_owned()),
+            index => Ok(Map::from_iter([("index".to_owned(), index.into())])),
+        }
+    }
+}
+
+type Delivered = (usize, u64, Result<String, ErrorCode>);
+
+/// A lane with a fixed backlog; reports what is delivered to it.
+#[derive(Debug)]
+struct Backlog {
+    number: usize,
+    pipeline: Arc<Pipeline>,
+    frames: Mutex<VecDeque<u64>>,
+    delivered: Sender<Delivered>,
+}
+
+impl Lane for Backlog {
+    fn take(&self) -> Option<Job> {
+        let frame_index = self.frames.lock().unwrap().pop_front()?;
+        let pipeline = Arc::clone(&self.pipeline);
+        Some(Job { pipeline, frame_index, jpeg: Bytes::new(), could_run_at: Instant::now() })
+    }
+
+    fn deliver(&self, frame_index: u64, outcome: Result<String, StreamError>) -> bool {
+        let more = !self.frames.lock().unwrap().is_empty();
+        self.delivered.send((self.number, frame_index, outcome.map_err(|error| error.code))).unwrap();
+        more
+    }
+
+    fn describe(&self) -> (Uuid, &str) {
+        (Uuid::nil(), self.pipeline.id())
+    }
+}
+
+/// Runs lanes with these backlogs on one worker; everything delivered, in order.
+fn run(backlogs: &[&[u64]]) -> (Vec<Delivered>, u64) {
+    let plan = EnginePlan { device: torch::Device::Cpu, workers: 1, threads_per_worker: 1 };
+    let metrics = Arc::new(Metrics::new("0", "0").unwrap());
+    let (delivered, deliveries): (Sender<Delivered>, Receiver<Delivered>) = mpsc::channel();
+    let pipeline = Arc::new(pipeline::of_one_node("moody", Box::new(Moody)));
+    let lanes: Vec<Arc<Backlog>> = backlogs
+        .iter()
+        .enumerate()
+        .map(|(number, frames)| {
+            let frames = Mutex::new(frames.iter().copied().collect());
+            Arc::new(Backlog { number, pipeline: Arc::clone(&pipeline), frames, delivered: delivered.clone() })
+        })
+        .collect();
+    let workers = Workers::start(plan, Arc::clone(&metrics)).unwrap();
+    {
+        // All lanes are ready before the worker sees the first.
+        let mut queue = workers.shared.lock();
+        lanes.iter().for_each(|lane| queue.schedule.push(Arc::clone(lane) as Arc<dyn Lane>));
+    }
+    workers.shared.wake.notify_all();
+    let count = backlogs.iter().map(|frames| frames.len()).sum();
+    let all = (0..count).map(|_| deliveries.recv_timeout(PATIENCE).unwrap()).collect();
+    assert!(workers.stop(PATIENCE));
+    (all, metrics.panics().get())
+}
+
+#[test]
+fn serves_ready_lanes_in_turn() {
+    let (delivered, _) = run(&[&[10, 11, 12], &[20], &[30, 31]]);
+    let order: Vec<(usize, u64)> = delivered.iter().map(|(lane, frame, _)| (*lane, *frame)).collect();
+    assert_eq!(order, [(0, 10), (1, 20), (2, 30), (0, 11), (2, 31), (0, 12)]);
+}
+
+#[test]
+fn survives_a_panic_and_a_failure() {
+    let (delivered, panics) = run(&[&[1], &[2], &[3], &[4]]);
+    let outcomes: Vec<_> = delivered.into_iter().map(|(.., outcome)| outcome).collect();
+    assert_eq!(
+        outcomes,
+        [
+            Ok(r#"{"index":1}"#.to_owned()),
+            Err(ErrorCode::InternalError),
+            Err(ErrorCode::PipelineFailure),
+            Ok(r#"{"index":4}"#.to_owned())
+        ]
+    );
+    assert_eq!(panics, 1);
+}
+
+#[test]
+fn comes_round_while_idle() {
+    let plan = EnginePlan { device: torch::Device::Cpu, workers: 2, threads_per_worker: 1 };
+    let workers = Workers::start(plan, Arc::new(Metrics::new("0", "0").unwrap())).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while workers.rounds().contains(&0) {
+        assert!(Instant::now() < deadline, "an idle worker does not come round");
+        std::thread::yield_now();
+    }
+    assert!(workers.stop(PATIENCE));
+}

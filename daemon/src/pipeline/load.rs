@@ -1,5 +1,6 @@
 //! From a pipeline file to a warm pipeline: read, check, build the nodes, run the whole on a sample frame.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,7 @@ use super::definition::{self, NodeDefinition};
 use super::graph::{self, GraphNode};
 use super::image::{self, ImageNeed};
 use super::nodes::{self, NodeSetup};
+use super::origin::{Origin, Stamp};
 use super::service::{self, FrameFailure, Scratch};
 use super::torch::{self, Device};
 use super::{Pipeline, PipelineNode};
@@ -42,6 +44,7 @@ pub struct Rejection {
 
 /// Loads one pipeline file and warms it up.
 pub(super) fn load(file: &Path, plan: &LoadPlan) -> Result<Pipeline, String> {
+    let stamp = Stamp::of(file).ok_or("is gone")?;
     let text = fs::read_to_string(file).map_err(|error| format!("cannot be read: {error}"))?;
     let definition = definition::parse(&text).map_err(|error| error.to_string())?;
     let graph: Vec<GraphNode<'_>> = definition
@@ -51,17 +54,29 @@ pub(super) fn load(file: &Path, plan: &LoadPlan) -> Result<Pipeline, String> {
         .collect();
     let order = graph::order(&graph).map_err(|error| error.to_string())?;
     let ordered: Vec<&NodeDefinition> = order.iter().filter_map(|&at| definition.nodes.get(at)).collect();
-    let built = ordered.iter().map(|node| build(node, &ordered, file, plan)).collect::<Result<Vec<_>, _>>()?;
+    let models = RefCell::default();
+    let built = ordered.iter().map(|node| build(node, &ordered, file, plan, &models)).collect::<Result<Vec<_>, _>>()?;
     let pipeline = Pipeline {
         name: definition.name.unwrap_or_else(|| definition.id.clone()),
         id: definition.id,
         file: file.to_owned(),
         image_need: built.iter().fold(ImageNeed::None, |need, node| need.and(node.node.needs())),
         nodes: built,
+        origin: Origin { file: stamp, models: models.into_inner() },
         metrics: None,
     };
     warm_up(&pipeline)?;
     Ok(pipeline)
+}
+
+/// Whether loading the pipeline's file now would make the same pipeline again.
+pub(super) fn is_current(pipeline: &Pipeline, file: &Path, plan: &LoadPlan) -> bool {
+    let find = |model: &Path| nodes::find_model(model, folder_of(file), &plan.model_dirs).ok();
+    pipeline.origin.is_current(file, find)
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new("."))
 }
 
 fn build(
@@ -69,13 +84,15 @@ fn build(
     ordered: &[&NodeDefinition],
     file: &Path,
     plan: &LoadPlan,
+    models: &RefCell<Vec<(PathBuf, Stamp)>>,
 ) -> Result<PipelineNode, String> {
     let setup = NodeSetup {
         id: &node.id,
         settings: &node.settings,
-        folder: file.parent().unwrap_or(Path::new(".")),
+        folder: folder_of(file),
         model_dirs: &plan.model_dirs,
         device: plan.device,
+        models,
     };
     let (kind, built) = nodes::build(&node.kind, &setup).map_err(|reason| format!("node \"{}\": {reason}", node.id))?;
     let inputs = ordered.iter().enumerate().filter(|(_, other)| node.inputs.contains(&other.id)).map(|(at, _)| at);

@@ -9,6 +9,7 @@ pub mod graph;
 pub mod image;
 mod load;
 pub mod nodes;
+mod origin;
 pub mod registry;
 pub mod service;
 pub mod torch;
@@ -21,6 +22,7 @@ use crate::telemetry::metrics::PipelineMetrics;
 use image::ImageNeed;
 pub use load::{LoadPlan, Rejection};
 use nodes::Node;
+use origin::Origin;
 
 /// A loaded, warm pipeline.
 #[derive(Debug)]
@@ -31,6 +33,7 @@ pub struct Pipeline {
     /// In topological order.
     nodes: Vec<PipelineNode>,
     image_need: ImageNeed,
+    origin: Origin,
     /// Present once the pipeline is accepted; trial runs at load are not counted.
     metrics: Option<PipelineMetrics>,
 }
@@ -85,4 +88,15 @@ impl Pipeline {
         };
         PipelineView { id: self.id.clone(), name: self.name.clone(), nodes: self.nodes.iter().map(view).collect() }
     }
+}
+
+/// A pipeline of one node, for tests of the rooms around it.
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+pub fn of_one_node(id: &str, node: Box<dyn Node>) -> Pipeline {
+    let image_need = node.needs();
+    let nodes = vec![PipelineNode { id: "node".to_owned(), kind: "test", inputs: Vec::new(), node }];
+    let (id, name, file) = (id.to_owned(), id.to_owned(), PathBuf::from("/proc/self/exe"));
+    let origin = Origin { file: origin::Stamp::of(&file).expect("this program"), models: Vec::new() };
+    Pipeline { id, name, file, nodes, image_need, origin, metrics: None }
 }

@@ -56,8 +56,8 @@ impl PipelineRegistry {
         self.current.load().rejected.iter().filter_map(name).collect()
     }
 
-    /// Loads every pipeline file of the plan's folders. A file that is broken now and was not before keeps its old
-    /// pipeline. Blocks for as long as the models take; nothing changes until [`PipelineRegistry::swap`].
+    /// Loads every pipeline file of the plan's folders. An unchanged one keeps its pipeline, and so does one that is
+    /// broken now and was not before. Blocks for as long as the models take; nothing changes until [`PipelineRegistry::swap`].
     pub fn load(&self, plan: &LoadPlan, metrics: &Metrics) -> Loaded {
         let before = self.current.load();
         let mut loaded = Loaded::default();
@@ -87,6 +87,11 @@ fn load_dir(dir: &Path, plan: &LoadPlan, before: &Loaded, metrics: &Metrics, loa
     };
     let mut defined_here: HashMap<String, PathBuf> = HashMap::new();
     for file in files {
+        let known = before.pipelines.values().find(|pipeline| pipeline.file == file);
+        if let Some(unchanged) = known.filter(|known| load::is_current(known, &file, plan)) {
+            accept(Arc::clone(unchanged), file, &mut defined_here, loaded);
+            continue;
+        }
         let pipeline = match load::load(&file, plan) {
             Ok(mut pipeline) => {
                 pipeline.metrics = Some(metrics.pipeline(&pipeline.id, &pipeline.node_ids()));
@@ -94,20 +99,25 @@ fn load_dir(dir: &Path, plan: &LoadPlan, before: &Loaded, metrics: &Metrics, loa
             }
             Err(reason) => {
                 loaded.rejected.push(Rejection { file: file.clone(), reason });
-                match before.pipelines.values().find(|pipeline| pipeline.file == file) {
+                match known {
                     Some(still_good) => Arc::clone(still_good),
                     None => continue,
                 }
             }
         };
-        if let Some(first) = defined_here.get(&pipeline.id) {
-            let reason = format!("id \"{}\" is defined by {} already", pipeline.id, first.display());
-            loaded.rejected.push(Rejection { file, reason });
-            continue;
-        }
-        defined_here.insert(pipeline.id.clone(), file);
-        loaded.pipelines.insert(pipeline.id.clone(), pipeline);
+        accept(pipeline, file, &mut defined_here, loaded);
     }
+}
+
+/// Takes a pipeline in, in the place of an earlier folder's; an id that its own folder has already is refused.
+fn accept(pipeline: Arc<Pipeline>, file: PathBuf, defined_here: &mut HashMap<String, PathBuf>, loaded: &mut Loaded) {
+    if let Some(first) = defined_here.get(&pipeline.id) {
+        let reason = format!("id \"{}\" is defined by {} already", pipeline.id, first.display());
+        loaded.rejected.push(Rejection { file, reason });
+        return;
+    }
+    defined_here.insert(pipeline.id.clone(), file);
+    loaded.pipelines.insert(pipeline.id.clone(), pipeline);
 }
 
 /// The `.toml` files of a folder, by name; hidden ones (an editor's leftovers) are passed over.

@@ -4,6 +4,7 @@
 mod measure;
 mod noop;
 
+use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::image::{ImageNeed, Picture, Scaler};
+use super::origin::Stamp;
 use super::torch::Device;
 
 /// The table of kinds: a name in pipeline files, and what builds it. A new kind is a file and a line here.
@@ -54,6 +56,8 @@ pub struct NodeSetup<'a> {
     pub model_dirs: &'a [PathBuf],
     /// Where models run.
     pub device: Device,
+    /// The models found so far.
+    pub(super) models: &'a RefCell<Vec<(PathBuf, Stamp)>>,
 }
 
 /// Builds a node of a kind; also gives the kind's name as it stands in the table.
@@ -74,17 +78,24 @@ impl NodeSetup<'_> {
         self.settings.clone().try_into().map_err(|error: toml::de::Error| error.message().replace('\n', " "))
     }
 
-    /// Finds a model file: as it stands when absolute, else beside the pipeline file, then in the model folders.
+    /// Finds a model file and notes it as one that the pipeline is made of.
     fn find_model(&self, model: &Path) -> Result<PathBuf, String> {
-        let folders = std::iter::once(self.folder).chain(self.model_dirs.iter().map(PathBuf::as_path));
-        let candidates: Vec<PathBuf> = folders.map(|folder| folder.join(model)).collect();
-        match candidates.iter().find(|candidate| candidate.is_file()) {
-            Some(found) => Ok(found.clone()),
-            None => {
-                let mut places: Vec<String> = candidates.iter().map(|place| place.display().to_string()).collect();
-                places.dedup();
-                Err(format!("model \"{}\" is not there; looked for {}", model.display(), places.join(", ")))
-            }
+        let found = find_model(model, self.folder, self.model_dirs)?;
+        self.models.borrow_mut().extend(Stamp::of(&found).map(|stamp| (model.to_owned(), stamp)));
+        Ok(found)
+    }
+}
+
+/// Finds a model file: as it stands when absolute, else beside the pipeline file, then in the model folders.
+pub(super) fn find_model(model: &Path, folder: &Path, model_dirs: &[PathBuf]) -> Result<PathBuf, String> {
+    let folders = std::iter::once(folder).chain(model_dirs.iter().map(PathBuf::as_path));
+    let mut candidates: Vec<PathBuf> = folders.map(|folder| folder.join(model)).collect();
+    candidates.dedup();
+    match candidates.iter().find(|candidate| candidate.is_file()) {
+        Some(found) => Ok(found.clone()),
+        None => {
+            let places: Vec<String> = candidates.iter().map(|place| place.display().to_string()).collect();
+            Err(format!("model \"{}\" is not there; looked for {}", model.display(), places.join(", ")))
         }
     }
 }

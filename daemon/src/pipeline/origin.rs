@@ -1,0 +1,41 @@
+//! What a pipeline was made of: its file and its models. A reload keeps a pipeline that would be made of the same again,
+//! so that a changed threshold does not load every model anew.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// A file as it was when it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    path: PathBuf,
+    inode: u64,
+    bytes: u64,
+    modified: SystemTime,
+}
+
+/// The files of one pipeline.
+#[derive(Debug)]
+pub(super) struct Origin {
+    pub(super) file: Stamp,
+    /// Each model as the pipeline file names it, and where it was found.
+    pub(super) models: Vec<(PathBuf, Stamp)>,
+}
+
+impl Stamp {
+    /// The file as it is now; none when it cannot be looked at.
+    pub(super) fn of(path: &Path) -> Option<Stamp> {
+        let metadata = fs::metadata(path).ok()?;
+        let modified = metadata.modified().ok()?;
+        Some(Stamp { path: path.to_owned(), inode: metadata.ino(), bytes: metadata.len(), modified })
+    }
+}
+
+impl Origin {
+    /// Whether every file is still found where it was, unchanged. `find` says where a model is found now.
+    pub(super) fn is_current(&self, file: &Path, find: impl Fn(&Path) -> Option<PathBuf>) -> bool {
+        let same = |stamp: &Stamp, now: Option<PathBuf>| now.and_then(|now| Stamp::of(&now)).as_ref() == Some(stamp);
+        same(&self.file, Some(file.to_owned())) && self.models.iter().all(|(model, stamp)| same(stamp, find(model)))
+    }
+}
