@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -105,6 +106,7 @@ impl App {
     /// [`StartError`].
     pub fn build(config: Config, source: ConfigSource) -> Result<App, StartError> {
         torch::prepare_process();
+        allow_open_files();
         let listener = server::bind(config.server.listen).map_err(|error| listen_error(config.server.listen, error))?;
         let plan = device::plan(&config.engine)?;
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), torch::TORCH_VERSION)
@@ -216,6 +218,15 @@ impl StopSignals {
             _ = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
             _ = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
         }
+    }
+}
+
+/// Raises the soft limit of open files to the hard one: the usual 1024 is fewer than the connections that may be open.
+fn allow_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        log::debug!(event = "open_files_limit", err:% = error; "the limit of open files stays as it is");
     }
 }
 

@@ -15,6 +15,9 @@ const MAX_SCANS: u32 = 100;
 /// Bytes of a pixel, red, green and blue.
 const RGB: usize = 3;
 
+/// A decoder's buffer may stay this large for good; a larger one, from one huge frame, is given back by smaller frames.
+const KEPT_BYTES: usize = 32 << 20;
+
 /// How much of the picture a node needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ImageNeed {
@@ -106,7 +109,11 @@ impl Decoder {
         let scale = need.scale(header.width, header.height);
         decompressor.set_scaling_factor(scale).map_err(broken)?;
         let (width, height) = (scale.scale(header.width), scale.scale(header.height));
-        self.pixels.resize(width * height * RGB, 0);
+        let bytes = width * height * RGB;
+        if self.pixels.capacity() > KEPT_BYTES && bytes < self.pixels.capacity() / 4 {
+            self.pixels = Vec::new();
+        }
+        self.pixels.resize(bytes, 0);
         let pixels = self.pixels.as_mut_slice();
         let output = Image { pixels, width, pitch: width * RGB, height, format: PixelFormat::RGB };
         match decompressor.decompress(jpeg, output) {

@@ -37,7 +37,9 @@ pub enum FrameFailure {
 impl From<FrameFailure> for StreamError {
     fn from(failure: FrameFailure) -> Self {
         match failure {
-            FrameFailure::Undecodable(_) => StreamError::new(ErrorCode::InvalidFrame, format!("{failure}.")),
+            FrameFailure::Undecodable(error) => {
+                StreamError::new(ErrorCode::InvalidFrame, format!("The frame cannot be decoded: {error}."))
+            }
             FrameFailure::Node { node, .. } => StreamError::new(
                 ErrorCode::PipelineFailure,
                 format!("Node \"{node}\" of the pipeline failed on this frame; the device's log has the reason."),

@@ -98,13 +98,13 @@ fn admit(request: &Request<Incoming>, peer: SocketAddr, state: &ServerState) -> 
 fn find_pipeline(request: &Request<Incoming>, state: &ServerState) -> Result<Arc<Pipeline>, StreamError> {
     let unknown = |what: &str| {
         let known = state.pipelines.ids().join(", ");
-        let known = if known.is_empty() { "none".to_owned() } else { known };
-        StreamError::new(ErrorCode::InvalidPipeline, format!("{what} Pipelines of this device: {known}."))
+        let known = if known.is_empty() { "no pipeline".to_owned() } else { known };
+        StreamError::new(ErrorCode::InvalidPipeline, format!("{what}; this device has {known}."))
     };
     let asked = query_value(request.uri(), "pipeline_id");
     let asked = asked.as_deref().filter(|id| !id.is_empty());
-    let id = asked.ok_or_else(|| unknown("The query names no pipeline_id."))?;
-    state.pipelines.get(id).ok_or_else(|| unknown("There is no pipeline of that pipeline_id."))
+    let id = asked.ok_or_else(|| unknown("The query names no pipeline_id"))?;
+    state.pipelines.get(id).ok_or_else(|| unknown("There is no pipeline of that pipeline_id"))
 }
 
 async fn run(upgraded: OnUpgrade, admission: Result<Membership, StreamError>, peer: SocketAddr, state: &ServerState) {

@@ -2,13 +2,14 @@
 //! every decision. It holds no lock, reads no clock but in [`SessionManager::now_ms`], and does no I/O.
 
 use std::collections::VecDeque;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use uuid::Uuid;
 
 use super::backpressure::{Backpressure, BackpressureState, Queue, Thresholds};
-use super::waiting::{WaitingFrame, WaitingFrames};
+pub use super::waiting::WaitingFrame;
+use super::waiting::WaitingFrames;
 
 /// Weight of the newest processing time in the smoothed one (an exponentially weighted moving average).
 const SMOOTHING: f64 = 0.2;
@@ -27,7 +28,8 @@ pub struct SessionManager {
     waiting: WaitingFrames,
     running: Option<u64>,
     processing_time_ms: Option<f64>,
-    last_slow_down_ms: Option<u64>,
+    newest_at: Option<Instant>,
+    last_slow_down: Option<Instant>,
 }
 
 /// What came of offering a frame.
@@ -57,7 +59,8 @@ impl SessionManager {
             waiting: WaitingFrames::default(),
             running: None,
             processing_time_ms: None,
-            last_slow_down_ms: None,
+            newest_at: None,
+            last_slow_down: None,
         }
     }
 
@@ -145,11 +148,11 @@ impl SessionManager {
         Backpressure::should_drop(self.backpressure_state, queue, processing_time_ms, &self.thresholds)
     }
 
-    /// Whether the client is told to slow down now; see [`Backpressure::should_slow_down`]. `monotonic_ms` is a reading
-    /// of any clock that never goes back.
-    pub fn should_slow_down(&self, monotonic_ms: u64) -> bool {
-        let since_last = self.last_slow_down_ms.map(|last| monotonic_ms.saturating_sub(last));
-        Backpressure::should_slow_down(self.backpressure_state, since_last, &self.thresholds)
+    /// Whether the client is told to slow down, as of the newest frame; see [`Backpressure::should_slow_down`].
+    pub fn should_slow_down(&self) -> bool {
+        let since_last = self.newest_at.zip(self.last_slow_down).map(|(now, last)| now.saturating_duration_since(last));
+        let since_last_ms = since_last.map(|elapsed| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+        Backpressure::should_slow_down(self.backpressure_state, since_last_ms, &self.thresholds)
     }
 
     /// Milliseconds since the epoch.
@@ -158,31 +161,33 @@ impl SessionManager {
         u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Takes in a frame that passed the validator: it waits, and what must give way for it is returned.
-    pub fn offer(&mut self, jpeg: Bytes, monotonic_ms: u64) -> Offered {
+    /// Takes in a frame that passed the validator and was received at `now`: it waits, and what must give way for it is
+    /// returned.
+    pub fn offer(&mut self, jpeg: Bytes, now: Instant) -> Offered {
         let was_empty = self.waiting.len() == 0;
         let frame_index = self.increment_frame();
-        self.waiting.push(WaitingFrame { frame_index, jpeg });
+        self.newest_at = Some(now);
+        self.waiting.push(WaitingFrame { frame_index, jpeg, received_at: now });
         let mut dropped = Vec::new();
         while self.should_drop_frame(self.processing_time_ms.unwrap_or(0.0)) {
             dropped.extend(self.mark_drop());
         }
         self.backpressure_state = Backpressure::state(self.frame_index, self.recent_drop_rate(), &self.thresholds);
-        let slow_down = self.should_slow_down(monotonic_ms);
+        let slow_down = self.should_slow_down();
         if slow_down {
-            self.last_slow_down_ms = Some(monotonic_ms);
+            self.last_slow_down = Some(now);
         }
         Offered { dropped, slow_down, became_ready: was_empty && self.running.is_none() }
     }
 
     /// Takes the next frame to run; none when none waits or one runs already (a session runs one frame at a time).
-    pub fn take(&mut self) -> Option<(u64, Bytes)> {
+    pub fn take(&mut self) -> Option<WaitingFrame> {
         if self.running.is_some() {
             return None;
         }
         let next = self.waiting.pop_oldest()?;
         self.running = Some(next.frame_index);
-        Some((next.frame_index, next.jpeg))
+        Some(next)
     }
 
     /// Notes that the running frame has its result, `processing_time_ms` after it could run. Returns whether more wait.

@@ -82,7 +82,9 @@ pub struct SessionTotals {
 struct State {
     manager: SessionManager,
     replies: ReplySlots,
-    /// Since when the next frame could run: it arrived, or the frame before it was done.
+    /// When the frame before was done, or the session began: no frame could run earlier.
+    free_since: Instant,
+    /// Since when the frame that runs could: it was received, and the frame before it was done.
     could_run_at: Instant,
     closed: bool,
 }
@@ -93,7 +95,8 @@ impl Session {
         let id = Uuid::new_v4();
         let now = Instant::now();
         let manager = SessionManager::new(id, start.pipeline.id(), start.thresholds);
-        let state = State { manager, replies: ReplySlots::default(), could_run_at: now, closed: false };
+        let state =
+            State { manager, replies: ReplySlots::default(), free_since: now, could_run_at: now, closed: false };
         let (outbox, room) = (Notify::new(), Notify::new());
         Arc::new(Session { id, start, started: now, state: Mutex::new(state), outbox, room })
     }
@@ -129,15 +132,12 @@ impl Session {
             }
             let before = state.manager.backpressure_state();
             state.replies.open();
-            let offered = state.manager.offer(jpeg, self.elapsed_ms(now));
+            let offered = state.manager.offer(jpeg, now);
             for &frame_index in &offered.dropped {
                 state.replies.fill_dropped(frame_index);
             }
             if offered.slow_down {
                 state.replies.notify_slow_down();
-            }
-            if offered.became_ready {
-                state.could_run_at = now;
             }
             let after = state.manager.backpressure_state();
             (offered, (before != after).then_some(after))
@@ -256,10 +256,6 @@ impl Session {
         }
     }
 
-    fn elapsed_ms(&self, now: Instant) -> u64 {
-        u64::try_from(now.saturating_duration_since(self.started).as_millis()).unwrap_or(u64::MAX)
-    }
-
     /// The state; a panic elsewhere while it was held leaves consistent counters, so poisoning is no reason to stop.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -276,9 +272,11 @@ impl SessionView {
 impl Lane for Session {
     fn take(&self) -> Option<Job> {
         let mut state = self.lock();
-        let (frame_index, jpeg) = state.manager.take()?;
-        let could_run_at = state.could_run_at;
-        Some(Job { pipeline: Arc::clone(&self.start.pipeline), frame_index, jpeg, could_run_at })
+        let frame = state.manager.take()?;
+        let could_run_at = frame.received_at.max(state.free_since);
+        state.could_run_at = could_run_at;
+        let pipeline = Arc::clone(&self.start.pipeline);
+        Some(Job { pipeline, frame_index: frame.frame_index, jpeg: frame.jpeg, could_run_at })
     }
 
     fn deliver(&self, frame_index: u64, outcome: Result<String, StreamError>) -> bool {
@@ -290,7 +288,7 @@ impl Lane for Session {
                 Ok(result) => {
                     let took = now.saturating_duration_since(state.could_run_at);
                     state.replies.fill_result(frame_index, result);
-                    state.could_run_at = now;
+                    state.free_since = now;
                     (state.manager.finish(took.as_secs_f64() * 1000.0, SessionManager::now_ms()), 0)
                 }
                 Err(error) => {

@@ -1,6 +1,7 @@
 //! The few frames of a session that wait to run, oldest first.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -11,6 +12,8 @@ pub struct WaitingFrame {
     pub frame_index: u64,
     /// The JPEG as it was received.
     pub jpeg: Bytes,
+    /// When it was received.
+    pub received_at: Instant,
 }
 
 /// Frames that wait, in frame order.
