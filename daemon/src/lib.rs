@@ -11,8 +11,7 @@
 //!       app, commands: the wiring, which sees every room        load: a client, which sees none
 //! ```
 //!
-//! A room imports only rooms to its right; the engine sees sessions as [`engine::Lane`]s and the sink sees them as
-//! [`sink::reply::Outbox`]es. A test holds that.
+//! A room imports only rooms to its right; the engine sees sessions as [`engine::Lane`]s. A test holds that.
 
 // Nothing that a client or a file sends may panic.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

@@ -1,1 +1,29 @@
-//! Support for the tests.
+//! What the tests stand on: a ladder of fixtures. Lives here: a folder with configuration, pipelines and models
+//! ([`Daemon::builder`]), the daemon that runs on it ([`Daemon`]), clients of it ([`Client`], [`raw::Raw`], [`http`]), JPEGs
+//! and TorchScript modules. Does not live here: what must be true (`streaming/`, `pipelines/`), or how fast (`bench/`).
+//!
+//! Everything is real: the binary that cargo built, libtorch, sockets, signals. Tests wait on conditions ([`wait`]) with one
+//! generous deadline, never for a time. A frame that is "running" is held in a [`gate::Gate`] until the test lets it go.
+
+// A fixture that fails fails its test.
+#![allow(clippy::missing_panics_doc)]
+
+pub mod builder;
+pub mod client;
+pub mod daemon;
+pub mod events;
+pub mod folder;
+pub mod frames;
+pub mod gate;
+pub mod http;
+pub mod metrics;
+pub mod modules;
+pub mod notify;
+pub mod raw;
+pub mod sources;
+pub mod wait;
+
+pub use builder::Builder;
+pub use client::Client;
+pub use daemon::{Daemon, Signal};
+pub use gate::Gate;

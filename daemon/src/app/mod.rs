@@ -140,6 +140,8 @@ impl App {
         let address = listener.local_addr()?;
         log::info!(event = "listening", listen:% = address; "listening on {address}");
         let state = self.state;
+        let engine = Arc::clone(&state.engine);
+        tokio::spawn(async move { engine.wake_workers().await });
         let listening = tokio::spawn(server::serve(listener, state.clone()));
         let context = reload::Context { state: state.clone(), device: self.plan.device, source: self.source };
         let mut loading = reload::start(context.clone(), self.plan, address);
@@ -160,8 +162,9 @@ impl App {
                 }
             }
         };
+        let status = i32::from(stopped == Stopped::DeviceLost);
         tokio::select! {
-            () = stop(&state, listening) => {}
+            () = stop(&state, listening, status) => {}
             signal = stop_signals.recv() => {
                 log::warn!(event = "stopping", signal; "a second signal: exiting at once");
                 exit_now(128 + signal)
@@ -169,17 +172,17 @@ impl App {
         }
         if !loading.is_finished() {
             // Exit handlers would pull libtorch away from under the load.
-            exit_now(i32::from(stopped == Stopped::DeviceLost));
+            exit_now(status);
         }
         Ok(stopped)
     }
 }
 
-/// Stops in the order of the flow: the listener, the sessions, the engine. Ends within [`STOP_WITHIN`].
-async fn stop(state: &ServerState, listening: JoinHandle<()>) {
+/// Stops in the order of the flow: the listener, the sessions, the engine. Ends within [`STOP_WITHIN`];
+/// where a worker is stuck in a model, the process ends here with `status`.
+async fn stop(state: &ServerState, listening: JoinHandle<()>, status: i32) {
     let deadline = Instant::now() + STOP_WITHIN;
     state.readiness.set(Phase::Stopping);
-    state.metrics.set_ready(false);
     systemd::stopping();
     log::info!(event = "stopping", sessions = state.sessions.len(); "stopping: answering the frames that run");
     listening.abort();
@@ -197,7 +200,7 @@ async fn stop(state: &ServerState, listening: JoinHandle<()>) {
     let all_ended = tokio::task::spawn_blocking(move || engine.stop(patience)).await.unwrap_or(false);
     log::info!(event = "stopped", all_ended; "stopped");
     if !all_ended {
-        exit_now(0);
+        exit_now(status);
     }
 }
 

@@ -57,9 +57,11 @@ pub(super) fn reload(context: Context) -> JoinHandle<()> {
                 let waits = config::needs_restart(&old, &loaded.config);
                 loaded.warnings.iter().for_each(|warning| log::warn!(event = "config_warning"; "{warning}"));
                 telemetry::logging::set_level(loaded.config.log.level);
-                state.sessions.set_thresholds((&loaded.config.stream).into());
                 let summary = take_in(&context, load(&context, &loaded.config));
+                let thresholds = (&loaded.config.stream).into();
                 state.config.store(Arc::new(loaded.config));
+                // After the swap: a session that was admitted while models loaded has the old ones.
+                state.sessions.set_thresholds(thresholds);
                 log::info!(
                     event = "config_reloaded", restart_needed = waits.join(" "), took_ms = millis(started); "{summary}"
                 );
@@ -113,13 +115,10 @@ fn take_in(context: &Context, loaded: Loaded) -> String {
 }
 
 fn say_ready(context: &Context, summary: &str) {
-    let state = &context.state;
     // A stop signal may have come while models were loading.
-    if state.readiness.phase() == Phase::Stopping {
+    if context.state.readiness.phase() == Phase::Stopping {
         return;
     }
-    let refusal = state.readiness.refusal(state.pipelines.ids().len(), state.engine.device_lost());
-    state.metrics.set_ready(refusal.is_none());
     systemd::ready(summary);
 }
 

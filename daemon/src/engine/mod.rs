@@ -85,6 +85,13 @@ impl Engine {
         self.workers.ready(lane);
     }
 
+    /// Wakes workers that sleep when sessions become ready. The reactor runs this beside the sessions, so it comes after
+    /// every session that was readable at once: workers are woken for all of their frames together, and on a busy core
+    /// not once a frame, each time in the place of the reactor. It never ends.
+    pub async fn wake_workers(&self) {
+        self.workers.wake_sleepers().await;
+    }
+
     /// How often each worker has come round, idle or busy; a worker whose number stands still is stuck in a frame.
     pub fn rounds(&self) -> Vec<u64> {
         self.workers.rounds()

@@ -9,6 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 use super::schedule::Schedule;
 use super::{EnginePlan, Job, Lane};
 use crate::pipeline::service::{FrameFailure, Scratch};
@@ -24,6 +26,8 @@ const IDLE_ROUND: Duration = Duration::from_secs(1);
 pub(super) struct Workers {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Rung when a lane became ready and a worker sleeps.
+    bell: Notify,
 }
 
 #[derive(Debug)]
@@ -56,7 +60,7 @@ impl Workers {
             plan,
             metrics,
         });
-        let workers = Workers { shared, threads: Mutex::default() };
+        let workers = Workers { shared, threads: Mutex::default(), bell: Notify::new() };
         for number in 0..plan.workers {
             let shared = Arc::clone(&workers.shared);
             let thread = std::thread::Builder::new()
@@ -69,15 +73,28 @@ impl Workers {
     }
 
     pub(super) fn ready(&self, lane: Arc<dyn Lane>) {
-        let wake = {
+        let someone_sleeps = {
             let mut queue = self.shared.lock();
             queue.schedule.push(lane);
-            let wake = queue.asleep > queue.woken;
-            queue.woken += usize::from(wake);
-            wake
+            queue.asleep > queue.woken
         };
-        if wake {
-            self.shared.wake.notify_one();
+        if someone_sleeps {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Wakes sleeping workers for lanes that became ready; runs for as long as it is polled.
+    pub(super) async fn wake_sleepers(&self) {
+        loop {
+            self.bell.notified().await;
+            let wake = {
+                let mut queue = self.shared.lock();
+                let without_worker = queue.schedule.len().saturating_sub(queue.woken);
+                let wake = without_worker.min(queue.asleep.saturating_sub(queue.woken));
+                queue.woken += wake;
+                wake
+            };
+            (0..wake).for_each(|_| self.shared.wake.notify_one());
         }
     }
 

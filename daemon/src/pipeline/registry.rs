@@ -40,6 +40,11 @@ impl PipelineRegistry {
         self.current.load().pipelines.get(id).cloned()
     }
 
+    /// Whether no pipeline is loaded.
+    pub fn is_empty(&self) -> bool {
+        self.current.load().pipelines.is_empty()
+    }
+
     /// Ids of all pipelines, sorted.
     pub fn ids(&self) -> Vec<String> {
         self.current.load().pipelines.keys().cloned().collect()

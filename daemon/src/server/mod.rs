@@ -40,3 +40,23 @@ pub struct ServerState {
     /// Whether new sessions are served.
     pub readiness: Arc<Readiness>,
 }
+
+impl ServerState {
+    /// Why no new session would be served, as one sentence; none when one would.
+    pub fn refusal(&self) -> Option<String> {
+        match self.readiness.phase() {
+            Phase::Starting => return Some("starting: pipelines are being loaded and warmed up".to_owned()),
+            Phase::Stopping => return Some("stopping".to_owned()),
+            Phase::Serving => {}
+        }
+        if self.engine.device_lost() {
+            return Some("the device answers no more; the daemon restarts".to_owned());
+        }
+        if self.pipelines.is_empty() {
+            let advice = "`forgesyted check` says what is wrong with the pipeline files";
+            return Some(format!("no pipeline is loaded; {advice}"));
+        }
+        let limit = self.config.load().stream.max_sessions?;
+        (self.sessions.len() >= limit).then(|| format!("all {limit} sessions of stream.max_sessions are taken"))
+    }
+}

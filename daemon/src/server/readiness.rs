@@ -1,4 +1,4 @@
-//! Whether a new session would be served, and if not, why.
+//! The phase that the daemon is in.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -33,18 +33,5 @@ impl Readiness {
     /// The phase.
     pub fn phase(&self) -> Phase {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Why no new session would be served, as one sentence; none when one would.
-    pub fn refusal(&self, pipelines: usize, device_lost: bool) -> Option<&'static str> {
-        match self.phase() {
-            Phase::Starting => Some("starting: pipelines are being loaded and warmed up"),
-            Phase::Stopping => Some("stopping"),
-            Phase::Serving if device_lost => Some("the device answers no more; the daemon restarts"),
-            Phase::Serving if pipelines == 0 => {
-                Some("no pipeline is loaded; `forgesyted check` says what is wrong with the pipeline files")
-            }
-            Phase::Serving => None,
-        }
     }
 }

@@ -97,7 +97,7 @@ fn json_reply(value: &impl Serialize) -> Reply {
 }
 
 fn ready(state: &ServerState) -> Reply {
-    match state.readiness.refusal(state.pipelines.ids().len(), state.engine.device_lost()) {
+    match state.refusal() {
         None => text(StatusCode::OK, "ready\n"),
         Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
     }
@@ -106,6 +106,7 @@ fn ready(state: &ServerState) -> Reply {
 /// Machine gauges are read from /sys, which may take its time: off the reactor.
 async fn metrics(state: &ServerState) -> Reply {
     let metrics = Arc::clone(&state.metrics);
+    metrics.set_ready(state.refusal().is_none());
     match tokio::task::spawn_blocking(move || metrics.render()).await {
         Ok(Ok(body)) => reply(StatusCode::OK, METRICS, body.into()),
         Ok(Err(error)) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("metrics cannot be written: {error}\n")),

@@ -15,7 +15,6 @@ use super::manager::SessionManager;
 use crate::engine::{Job, Lane};
 use crate::pipeline::Pipeline;
 use crate::protocol::StreamError;
-use crate::sink::reply::Outbox;
 use crate::sink::slots::{Outgoing, ReplySlots};
 use crate::telemetry::metrics::{SessionMetrics, Source};
 
@@ -190,6 +189,23 @@ impl Session {
         self.lock().manager.set_thresholds(thresholds);
     }
 
+    /// The next message to send, when one may go out now.
+    pub fn pop_outgoing(&self) -> Option<Outgoing> {
+        let (outgoing, has_room) = {
+            let mut state = self.lock();
+            (state.replies.pop(), state.replies.has_room())
+        };
+        if outgoing.is_some() && has_room {
+            self.room.notify_one();
+        }
+        outgoing
+    }
+
+    /// Rung when [`Session::pop_outgoing`] may have something new.
+    pub fn outbox_bell(&self) -> &Notify {
+        &self.outbox
+    }
+
     /// Waits until another frame may be read: at once, but for a client that does not read its replies. Cancel safe.
     pub async fn has_room(&self) {
         while !self.lock().replies.has_room() {
@@ -308,22 +324,5 @@ impl Lane for Session {
 
     fn describe(&self) -> (Uuid, &str) {
         (self.id, self.start.pipeline.id())
-    }
-}
-
-impl Outbox for Session {
-    fn pop_outgoing(&self) -> Option<Outgoing> {
-        let (outgoing, has_room) = {
-            let mut state = self.lock();
-            (state.replies.pop(), state.replies.has_room())
-        };
-        if outgoing.is_some() && has_room {
-            self.room.notify_one();
-        }
-        outgoing
-    }
-
-    async fn outgoing_ready(&self) {
-        self.outbox.notified().await;
     }
 }

@@ -1,12 +1,12 @@
 //! The write half of a client's connection: sends what its session has to say, in order, until the session's end is sent
 //! or the client is gone.
 
-use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::{Sink, SinkExt};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -30,27 +30,29 @@ pub enum WriteEnd {
     Stuck,
 }
 
-/// What the write half needs of a session.
-pub trait Outbox: fmt::Debug {
-    /// The next message, when one may go out now.
-    fn pop_outgoing(&self) -> Option<Outgoing>;
-    /// Waits until there may be one. Cancel safe.
-    fn outgoing_ready(&self) -> impl Future<Output = ()>;
+/// Where the write half gets what it sends.
+#[derive(Debug)]
+pub struct Outbox<'a, P> {
+    /// Gives the next message, when one may go out now.
+    pub pop: P,
+    /// Rung when there may be a next message.
+    pub bell: &'a Notify,
 }
 
 /// Sends until the end.
-pub async fn write_replies<S>(
+pub async fn write_replies<S, P>(
     sink: &mut S,
-    outbox: &impl Outbox,
+    outbox: Outbox<'_, P>,
     progress: &Progress,
     send_timeout: Duration,
 ) -> WriteEnd
 where
     S: Sink<Message, Error = WsError> + Unpin,
+    P: Fn() -> Option<Outgoing>,
 {
     loop {
-        match send_ready(sink, outbox, progress, send_timeout).await {
-            Ok(None) => outbox.outgoing_ready().await,
+        match send_ready(sink, &outbox.pop, progress, send_timeout).await {
+            Ok(None) => outbox.bell.notified().await,
             Ok(Some(error)) => return WriteEnd::Sent(error),
             Err(end) => return end,
         }
@@ -80,7 +82,7 @@ where
 
 async fn send_ready<S>(
     sink: &mut S,
-    outbox: &impl Outbox,
+    pop: &impl Fn() -> Option<Outgoing>,
     progress: &Progress,
     send_timeout: Duration,
 ) -> Result<Option<StreamError>, WriteEnd>
@@ -88,7 +90,7 @@ where
     S: Sink<Message, Error = WsError> + Unpin,
 {
     let mut unflushed = 0;
-    while let Some(outgoing) = outbox.pop_outgoing() {
+    while let Some(outgoing) = pop() {
         match outgoing {
             Outgoing::Text(text) => {
                 unflushed += text.len();

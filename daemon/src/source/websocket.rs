@@ -21,7 +21,7 @@ use crate::protocol::{ErrorCode, StreamError};
 use crate::session::Session;
 use crate::session::frame_validator::{self, FrameError, FrameLimits};
 use crate::sink::progress::{Counted, Progress};
-use crate::sink::reply::{self, WriteEnd};
+use crate::sink::reply::{self, Outbox, WriteEnd};
 
 /// A client's socket after the upgrade.
 pub type Socket = WebSocketStream<Counted<TcpStream>>;
@@ -72,7 +72,8 @@ pub async fn run(
     let (mut sink, mut stream) = socket.split();
     let code = {
         let read = pin!(read_frames(&mut stream, session, engine, limits));
-        let write = pin!(reply::write_replies(&mut sink, session.as_ref(), &progress, send_timeout));
+        let outbox = Outbox { pop: || session.pop_outgoing(), bell: session.outbox_bell() };
+        let write = pin!(reply::write_replies(&mut sink, outbox, &progress, send_timeout));
         match future::select(read, write).await {
             future::Either::Left((ReadEnd::Refused, write)) => written(write.await),
             future::Either::Left((ReadEnd::Closed(code), _)) => Ending::ByClient(code),

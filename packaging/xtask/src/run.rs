@@ -17,7 +17,7 @@ forgesyted serves on port 8000. In another terminal, try:
 
   {program} load --url 'ws://127.0.0.1:8000/ws/video/stream?pipeline_id=scene' --sessions 4 --fps 10
 
-or stream a JPEG of yours from Python (pip install websockets):
+or stream a JPEG of yours from Python (in a virtual environment with the package websockets):
 
   python3 - photo.jpg <<'EOF'
   import sys
@@ -36,8 +36,15 @@ Ctrl-C stops it.
 /// # Errors
 /// Those of `dist`, or that the daemon cannot be started. It returns on errors only.
 pub fn run(arguments: &[String]) -> Result<()> {
-    let program = dist::dist(Profile::Release, &paths::target().join("dist"))?;
+    let tree = paths::target().join("dist");
+    let program = dist::dist(Profile::Release, &tree)?;
     eprintln!("{}", NEXT.replace("{program}", &program.display().to_string()));
-    let error = Command::new(&program).arg("serve").args(arguments).exec();
+    let mut serve = Command::new(&program);
+    serve.arg("serve");
+    // The shipped configuration, and not one that this machine may have installed.
+    if !arguments.iter().any(|argument| argument.split('=').next() == Some("--config")) {
+        serve.arg("--config").arg(tree.join("etc/forgesyted.toml"));
+    }
+    let error = serve.args(arguments).exec();
     Err(error).with_context(|| format!("cannot start {}", program.display()))
 }

@@ -1,0 +1,91 @@
+//! The machine: its cores, what it is, and how much memory a process holds.
+
+use std::fmt;
+use std::fs;
+use std::process::{Child, Command};
+use std::thread;
+
+use anyhow::{Context, Result, anyhow};
+use forgesyted::pipeline::torch::TORCH_VERSION;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use serde::Serialize;
+
+/// Numbers of cores.
+pub type Cores = Vec<usize>;
+
+/// The cores that this process may use.
+///
+/// # Errors
+/// The system's.
+pub fn cores() -> Result<Cores> {
+    let set = sched_getaffinity(None).context("the system does not say which cores may be used")?;
+    Ok((0..CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect())
+}
+
+/// Runs `work` on a thread of its own on these cores; on any when none are given.
+///
+/// # Errors
+/// When the thread cannot be put there, or panicked.
+pub fn on_cores<T: Send>(cores: Option<&Cores>, work: impl FnOnce() -> T + Send) -> Result<T> {
+    let pinned = move || -> Result<T> {
+        if let Some(cores) = cores {
+            let mut set = CpuSet::new();
+            cores.iter().for_each(|&core| set.set(core));
+            sched_setaffinity(None, &set).with_context(|| format!("cannot run on cores {cores:?}"))?;
+        }
+        Ok(work())
+    };
+    thread::scope(|scope| scope.spawn(pinned).join()).map_err(|_| anyhow!("a thread of the benchmark panicked"))?
+}
+
+/// Starts a process on these cores: a child has the cores of the thread that starts it.
+///
+/// # Errors
+/// When it does not start.
+pub fn spawn_on(cores: Option<&Cores>, command: &mut Command) -> Result<Child> {
+    on_cores(cores, || command.spawn())?.with_context(|| format!("cannot start {:?}", command.get_program()))
+}
+
+/// Resident memory of a process in bytes: `VmRSS` of its status in /proc.
+///
+/// # Errors
+/// When the process is gone.
+pub fn rss(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the process is gone")?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+    let kib: u64 = kib.context("its status has no VmRSS")?.trim().parse().context("VmRSS is no number")?;
+    Ok(kib * 1024)
+}
+
+/// What was measured on.
+#[derive(Debug, Serialize)]
+pub struct Facts {
+    cores: usize,
+    cpu: String,
+    libtorch: &'static str,
+    commit: String,
+}
+
+impl Facts {
+    /// Reads them; what the machine does not say is `unknown`.
+    pub fn read() -> Self {
+        let unknown = || "unknown".to_owned();
+        let about = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let cpu = about.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+        let git = Command::new("git").args(["describe", "--always", "--dirty"]).output();
+        let commit = git.ok().filter(|done| done.status.success());
+        Self {
+            cores: cores().map_or(0, |cores| cores.len()),
+            cpu: cpu.map_or_else(unknown, |(_, name)| name.trim().to_owned()),
+            libtorch: TORCH_VERSION,
+            commit: commit.map_or_else(unknown, |done| String::from_utf8_lossy(&done.stdout).trim().to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cores, cpu, libtorch, commit } = self;
+        write!(f, "{cores} cores, {cpu}, libtorch {libtorch}, commit {commit}")
+    }
+}

@@ -1,0 +1,81 @@
+//! The rows of the table, one file each: what it measures, beside which limit, and the goal.
+
+mod cnn;
+mod latency;
+mod memory;
+mod noop;
+mod overload;
+mod start;
+
+use std::fmt;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::bench::Bench;
+use crate::child;
+use crate::limits::plain_loop::{self, Report};
+use crate::machine::Cores;
+use crate::model::{self, Cnn};
+use crate::report::Outcome;
+
+/// A row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Row {
+    /// Frames a second through `noop`
+    Noop,
+    /// Frames a second through a CNN
+    Cnn,
+    /// Reply time of a single client
+    Latency,
+    /// Three times more than can be run
+    Overload,
+    /// Resident memory
+    Memory,
+    /// From exec to ready
+    Start,
+}
+
+impl Row {
+    /// Every row, in the order of the table.
+    pub fn all() -> impl Iterator<Item = Row> {
+        Self::value_variants().iter().copied()
+    }
+
+    /// Measures it.
+    ///
+    /// # Errors
+    /// Why there is no figure.
+    pub fn run(self, bench: &Bench) -> Result<Vec<Outcome>> {
+        match self {
+            Row::Noop => noop::run(bench),
+            Row::Cnn => cnn::run(bench),
+            Row::Latency => latency::run(bench),
+            Row::Overload => overload::run(bench),
+            Row::Memory => memory::run(bench),
+            Row::Start => start::run(bench),
+        }
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.to_possible_value();
+        f.write_str(name.as_ref().map_or("", |name| name.get_name()))
+    }
+}
+
+/// The plain loop through the CNN.
+fn plain_loop(
+    bench: &Bench,
+    cnn: &Cnn,
+    workers: usize,
+    seconds: f64,
+    fps: Option<f64>,
+    cores: Option<&Cores>,
+) -> Result<Report> {
+    let (width, height) = model::SIZE;
+    let (model, frames) = (cnn.model.clone(), bench.frame_folder());
+    let args = plain_loop::Args { model, frames, width, height, workers, seconds, fps };
+    child::run_limit(&args.to_command(), cores)
+}

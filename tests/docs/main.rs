@@ -1,0 +1,12 @@
+//! The documents stay true. Lives here: links and examples of the pages (`pages`), the tables that repeat what the code says
+//! (`tables`), the routes as a running daemon answers them (`routes`), and the clients of the guide, run as they stand
+//! there (`clients`, in a `browser` too, also against a daemon played by `scripted`). The tables of settings and metrics are
+//! held by tests beside the code.
+
+mod browser;
+mod clients;
+mod markdown;
+mod pages;
+mod routes;
+mod scripted;
+mod tables;

@@ -1,0 +1,155 @@
+//! Tables that repeat what the code says: messages, errors, mistakes of pipeline files, log events.
+
+use std::path::PathBuf;
+
+use forgesyted::pipeline::LoadPlan;
+use forgesyted::pipeline::registry::PipelineRegistry;
+use forgesyted::pipeline::torch::Device;
+use forgesyted::protocol::{self, ErrorCode, StreamError};
+use forgesyted::session::frame_validator::FrameError;
+use forgesyted::telemetry::metrics::Metrics;
+use forgesyted_tests::folder::Folder;
+use forgesyted_tests::modules;
+
+use crate::markdown::{code, page};
+
+#[test]
+fn the_guide_shows_the_messages_as_they_are_sent() {
+    let documented: Vec<String> =
+        page("docs/client-guide.md").table("message").iter().map(|row| code(&row[0]).to_owned()).collect();
+    let error: StreamError = FrameError::Empty.into();
+    assert_eq!(error.code, ErrorCode::InvalidFrame);
+    let sent = [
+        protocol::result_message(1, r#"{"verdict":"ok"}"#),
+        protocol::dropped_message(2),
+        protocol::SLOW_DOWN_MESSAGE.to_owned(),
+        protocol::error_message(&error),
+    ];
+    assert_eq!(documented, sent);
+}
+
+#[test]
+fn the_guide_lists_every_error_with_its_close_code() {
+    let rows = page("docs/client-guide.md").table("error");
+    let documented: Vec<(&str, &str)> = rows.iter().map(|row| (code(&row[0]), row[1].as_str())).collect();
+    let codes: Vec<String> = ErrorCode::ALL.iter().map(|code| code.close_code().to_string()).collect();
+    let expected: Vec<(&str, &str)> =
+        ErrorCode::ALL.iter().zip(&codes).map(|(error, code)| (error.as_str(), code.as_str())).collect();
+    assert_eq!(documented, expected);
+}
+
+#[test]
+fn every_error_and_event_has_advice() {
+    let page_of_failures = page("docs/failure-modes.md");
+    let rows = page_of_failures.table("error");
+    for error in ErrorCode::ALL {
+        assert!(rows.iter().any(|row| code(&row[0]) == error.as_str()), "no advice for {}", error.as_str());
+    }
+    let events = page("docs/metrics-and-logging.md").table("event");
+    let anchors = page_of_failures.anchors();
+    for row in &events {
+        let (event, level) = (code(&row[0]), row[1].as_str());
+        // A library's line speaks for itself, and a camera is none of this version.
+        let concerns = level != "info" && event != "log" && !event.starts_with("camera_");
+        assert!(!concerns || anchors.iter().any(|anchor| anchor == event), "no advice for the event {event}");
+    }
+    let headings = page_of_failures.text.lines().filter_map(|line| line.strip_prefix("### `"));
+    for event in headings.map(|line| line.trim_end_matches('`')) {
+        assert!(events.iter().any(|row| code(&row[0]) == event), "{event} is no event");
+    }
+}
+
+#[test]
+fn the_tests_that_show_the_promises_exist() {
+    let strategy = page("docs/test-strategy.md");
+    let rows = strategy.text.lines().filter(|line| line.starts_with("| P"));
+    let mut named = 0;
+    for row in rows {
+        // A link to a file, then the tests in it, as code.
+        for shown in row.split("](").skip(1) {
+            let (file, names) = shown.split_once(')').unwrap();
+            let text = std::fs::read_to_string(strategy.folder().join(file)).unwrap_or_else(|_| panic!("{row}"));
+            let names = names.split(['[', ';']).next().unwrap_or_default();
+            for name in names.split('`').skip(1).step_by(2) {
+                assert!(text.contains(&format!("fn {name}(")), "{file} has no test {name}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 10, "the table of promises names {named} tests");
+}
+
+#[test]
+fn mistakes_in_pipelines_are_told_as_the_page_says() {
+    let node = |more: &str| format!("[[node]]\nid = \"a\"\n{more}\n");
+    let noop = |more: &str| node(&format!("kind = \"noop\"\n{more}"));
+    let measure = |more: &str| node(&format!("kind = \"measure\"\n{more}"));
+    let other = "[[node]]\nid = \"b\"\nkind = \"noop\"\n";
+    let mistakes = [
+        ("unknown_key", "nme = \"x\"\n".to_owned()),
+        ("no_node", String::new()),
+        ("reserved", "[[node]]\nid = \"total\"\nkind = \"noop\"\n".to_owned()),
+        ("twice", noop("") + &noop("")),
+        ("no_input", noop("inputs = [\"zz\"]")),
+        ("input_twice", noop("inputs = [\"b\", \"b\"]") + other),
+        ("cycle", noop("inputs = [\"b\"]") + "[[node]]\nid = \"b\"\nkind = \"noop\"\ninputs = [\"a\"]\n"),
+        ("kind", node("kind = \"detect\"")),
+        ("no_model", measure("")),
+        ("setting", noop("speed = 3")),
+        ("variant", measure("model = \"raises.pt\"\ninput = \"u16\"")),
+        ("size", measure("model = \"raises.pt\"\ninput_size = [0, 3]")),
+        ("lost", measure("model = \"gate.pt\"")),
+        ("corrupt", measure("model = \"corrupt.pt\"")),
+        ("raises", measure("model = \"raises.pt\"")),
+        ("yard", noop("")),
+    ];
+    let folder = Folder::new();
+    folder.write("corrupt.pt", "no archive");
+    let raises = modules::module("float", "ops.prim.RaiseException(\"no\")\nreturn 1.0");
+    folder.write("raises.pt", modules::archive("raises", &raises));
+    for (id, text) in &mistakes {
+        folder.write(format!("{id}.toml"), format!("id = \"{id}\"\n{text}"));
+    }
+    folder.write("z_yard.toml", format!("id = \"yard\"\n{}", noop("")));
+    folder.write("bad_id.toml", format!("id = \"a b\"\n{}", noop("")));
+    std::fs::write(folder.path().join("z_bytes.toml"), [0xFF, 0xFE]).unwrap();
+
+    let plan =
+        LoadPlan { dirs: vec![folder.path().to_owned()], model_dirs: Vec::<PathBuf>::new(), device: Device::Cpu };
+    let loaded = PipelineRegistry::default().load(&plan, &Metrics::new("0", "0").unwrap());
+    // "yard" itself is good, and three files are beside the table.
+    assert_eq!(loaded.rejected.len(), mistakes.len() - 1 + 3);
+
+    let rows = page("docs/pipelines.md").table("message (behind the file's name)");
+    // A row may hold several messages.
+    let documented: Vec<String> = rows.iter().flat_map(|row| messages(&row[0])).collect();
+    let mut shown = vec![false; documented.len()];
+    for rejection in &loaded.rejected {
+        let at = documented.iter().position(|message| is_like(message, &rejection.reason));
+        let at = at.unwrap_or_else(|| panic!("the page has no row for: {}", rejection.reason));
+        shown[at] = true;
+    }
+    for (message, shown) in documented.iter().zip(shown) {
+        // That a folder cannot be listed is hard to bring about as root.
+        assert!(shown || message.starts_with("cannot be listed"), "nothing says: {message}");
+    }
+}
+
+/// The pieces of code of a cell, each one message.
+fn messages(cell: &str) -> Vec<String> {
+    if cell.starts_with("``") {
+        return vec![cell.trim_matches('`').trim().to_owned()];
+    }
+    cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// Whether a message is as documented; `…` stands for anything.
+fn is_like(documented: &str, message: &str) -> bool {
+    let mut pieces = documented.split('…').map(str::trim);
+    let Some(mut rest) = pieces.next().and_then(|first| message.strip_prefix(first)) else { return false };
+    for piece in pieces {
+        let Some(at) = rest.find(piece) else { return false };
+        rest = &rest[at + piece.len()..];
+    }
+    documented.ends_with('…') || rest.is_empty()
+}

@@ -1,0 +1,285 @@
+//! What the operator sees: events and their fields, series and their values, and that the books balance.
+
+use std::process::Command;
+
+use forgesyted_tests::builder::measure_node;
+use forgesyted_tests::modules::module;
+use forgesyted_tests::notify::NotifySocket;
+use forgesyted_tests::{Builder, Client, Daemon, frames, wait};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+fn keys(event: &Value) -> Vec<&str> {
+    event.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+fn mean(builder: Builder) -> Builder {
+    builder.measure("mean", &module("Tensor", "return torch.mean(x)"))
+}
+
+#[test]
+fn every_line_is_json_with_its_event() {
+    let daemon = mean(Daemon::builder()).file("pipelines/broken.toml", "x").start();
+    let mut client = daemon.client("mean");
+    client.ask(&frames::camera());
+    client.send_message(tokio_tungstenite::tungstenite::Message::text("hello"));
+    client.ends_in("invalid_message", 1003);
+    drop(client);
+    daemon.wait_sessions(0);
+    daemon.client("nosuch").ends_in("invalid_pipeline", 1008);
+    daemon.signal(forgesyted_tests::Signal::HUP);
+    daemon.events().wait_for("config_reloaded");
+    assert_eq!(daemon.stop(), 0);
+    let all = daemon.events().all();
+    for line in &all {
+        for key in ["ts", "level", "event", "message", "target"] {
+            assert!(line[key].is_string(), "{key}: {line}");
+        }
+        let ts = line["ts"].as_str().unwrap();
+        assert!(ts.len() == 24 && ts.ends_with('Z') && ts.contains('T'), "{ts}");
+        assert!(["error", "warn", "info"].contains(&line["level"].as_str().unwrap()), "{line}");
+    }
+    for (event, level, fields) in [
+        ("ready", "info", &["listen", "device", "workers", "threads_per_worker", "torch", "took_ms"][..]),
+        ("pipeline_loaded", "info", &["pipeline_id", "file"]),
+        ("pipeline_rejected", "error", &["file", "err"]),
+        ("stream_connect", "info", &["session_id", "pipeline_id", "peer"]),
+        ("stream_error", "warn", &["session_id", "pipeline_id", "code"]),
+        (
+            "stream_disconnect",
+            "info",
+            &["session_id", "pipeline_id", "frame_index", "dropped_frames", "drop_rate", "duration_s", "close_code"],
+        ),
+        ("config_reloaded", "info", &["took_ms"]),
+        ("stopping", "info", &[]),
+    ] {
+        let line = all.iter().find(|line| line["event"] == event).unwrap_or_else(|| panic!("no {event}"));
+        assert_eq!(line["level"], level, "{line}");
+        assert!(fields.iter().all(|field| keys(line).contains(field)), "{event} lacks a field of {fields:?}: {line}");
+    }
+    let connect = daemon.events().of_kind("stream_connect").remove(0);
+    let disconnect = daemon.events().of_kind("stream_disconnect").remove(0);
+    assert_eq!(connect["session_id"], disconnect["session_id"]);
+    let id: Uuid = connect["session_id"].as_str().unwrap().parse().unwrap();
+    assert_eq!(id.get_version_num(), 4);
+    let expected =
+        json!({"pipeline_id": "mean", "frame_index": 1, "dropped_frames": 0, "drop_rate": 0, "close_code": 1003});
+    for (key, value) in expected.as_object().unwrap() {
+        assert_eq!(disconnect[key].as_f64(), value.as_f64(), "{key}: {disconnect}");
+    }
+    assert!(disconnect["duration_s"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn nothing_is_logged_per_frame_at_the_default_level() {
+    let daemon = mean(Daemon::builder()).start();
+    let mut clients = [daemon.client("mean"), daemon.client("noop")];
+    clients.iter_mut().for_each(|client| drop(client.ask(&frames::camera())));
+    let before = daemon.events().lines().len();
+    for client in &mut clients {
+        (0..200).for_each(|_| drop(client.ask(&frames::camera())));
+    }
+    // A line that comes for sure, and only now.
+    drop(clients);
+    daemon.events().wait_count("stream_disconnect", 2);
+    assert_eq!(daemon.events().lines().len(), before + 2);
+}
+
+#[test]
+fn every_level_is_json_and_error_is_quiet() {
+    let daemon = mean(Daemon::builder()).env("FORGESYTED_LOG", "trace").start();
+    daemon.client("mean").ask(&frames::camera());
+    daemon.wait_sessions(0);
+    daemon.stop();
+    assert!(!daemon.events().all().is_empty());
+    let builder = Daemon::builder().env("FORGESYTED_LOG", "error");
+    let socket = builder.path().join("notify");
+    let mut manager = NotifySocket::bind(&socket);
+    let daemon = builder.env("NOTIFY_SOCKET", socket.display()).spawn();
+    manager.wait_for("READY=1", 1);
+    assert_eq!(daemon.stop(), 0);
+    assert_eq!(daemon.events().lines(), Vec::<String>::new());
+}
+
+#[test]
+fn series_of_known_pipelines_are_there_before_the_first_frame() {
+    let daemon = mean(Daemon::builder())
+        .pipeline(
+            "two",
+            &format!("{}[[node]]\nid = \"end\"\nkind = \"noop\"\ninputs = [\"mean\"]\n", measure_node("mean", "")),
+        )
+        .start();
+    let metrics = daemon.metrics();
+    for source in ["websocket", "camera"] {
+        for pipeline in ["mean", "noop", "two"] {
+            for name in [
+                "stream_sessions_active",
+                "stream_frames_received_total",
+                "stream_frames_processed_total",
+                "stream_frames_dropped_total",
+                "stream_frames_discarded_total",
+                "stream_slowdown_signals_total",
+            ] {
+                assert_eq!(metrics.value(&format!("{name}{{pipeline=\"{pipeline}\",source=\"{source}\"}}")), 0.0);
+            }
+        }
+        assert_eq!(metrics.value(&format!("stream_frame_bytes_count{{source=\"{source}\"}}")), 0.0);
+    }
+    for (pipeline, nodes) in [("mean", &["mean"][..]), ("noop", &["noop"]), ("two", &["mean", "end"])] {
+        for stage in ["wait", "decode", "total"].iter().chain(nodes) {
+            assert_eq!(metrics.stage_count(pipeline, stage), 0, "trial runs at load do not count");
+        }
+    }
+    for code in forgesyted::protocol::ErrorCode::ALL {
+        assert_eq!(metrics.errors(code.as_str()), 0);
+    }
+    assert_eq!(metrics.value("forgesyted_ready"), 1.0);
+    assert!(metrics.series().any(|(series, value)| series.starts_with("forgesyted_build_info{") && value == 1.0));
+    assert!(metrics.value("process_resident_memory_bytes") > 1e6);
+
+    let mut client = daemon.client("two");
+    client.ask(&frames::camera());
+    let metrics = daemon.metrics();
+    for stage in ["wait", "decode", "mean", "end", "total"] {
+        assert_eq!(metrics.stage_count("two", stage), 1, "{stage}");
+    }
+    assert_eq!(metrics.value("stream_frame_bytes_sum{source=\"websocket\"}"), frames::camera().len() as f64);
+    assert_eq!(metrics.value("stream_sessions_active{pipeline=\"two\",source=\"websocket\"}"), 1.0);
+}
+
+#[test]
+fn no_label_is_a_clients_own_word() {
+    let daemon = Daemon::builder().start();
+    let before = daemon.metrics().series().count();
+    for word in ["chosen-1", "chosen-2", "noop%00"] {
+        Client::connect(daemon.address(), &format!("pipeline_id={word}")).ends_in("invalid_pipeline", 1008);
+    }
+    assert_eq!(daemon.metrics().series().count(), before);
+    // What anyone can cause is logged at a limited rate.
+    for _ in 0..30 {
+        daemon.client("chosen").ends_in("invalid_pipeline", 1008);
+    }
+    assert_eq!(daemon.metrics().errors("invalid_pipeline"), 33);
+    let logged = daemon.events().of_kind("stream_error");
+    assert!(logged.len() < 33, "{} lines", logged.len());
+    assert!(logged.iter().all(|line| !line.to_string().contains("chosen")), "{logged:?}");
+}
+
+/// A cheap source of numbers, the same on every run.
+fn numbers(mut seed: u64) -> impl FnMut(u64) -> u64 {
+    move |below| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    }
+}
+
+#[test]
+fn the_books_balance_however_sessions_end() {
+    let raises = forgesyted_tests::modules::raises_on_bright();
+    let daemon = mean(Daemon::builder()).measure("raises", &raises).setting("engine.workers", 2).start();
+    let address = daemon.address();
+    let clients: Vec<_> = (0..4)
+        .map(|seed| {
+            std::thread::spawn(move || {
+                let mut random = numbers(seed);
+                let camera = frames::camera();
+                let bad = [frames::white(), frames::damaged(), b"no JPEG".to_vec(), Vec::new()];
+                for _ in 0..12 {
+                    let pipeline = ["mean", "raises", "noop"][random(3) as usize];
+                    let mut client = Client::connect(address, &format!("pipeline_id={pipeline}"));
+                    for _ in 0..random(40) {
+                        client.try_send(&camera);
+                    }
+                    match random(4) {
+                        0 => drop(client),
+                        1 => drop(client.close(1000)),
+                        _ => {
+                            client.try_send(&bad[random(4) as usize]);
+                            for _ in 0..random(10) {
+                                client.try_send(&camera);
+                            }
+                        }
+                    }
+                }
+            })
+        })
+        .collect();
+    clients.into_iter().for_each(|client| client.join().unwrap());
+    daemon.wait_sessions(0);
+    // A frame of a session that is gone may still run.
+    let books = || {
+        let metrics = daemon.metrics();
+        ["mean", "raises", "noop"].map(|pipeline| {
+            let of = |what| metrics.frames(what, pipeline);
+            (of("received"), of("processed") + of("dropped") + of("discarded"))
+        })
+    };
+    wait::until("the books to balance", || books().iter().all(|(received, outcomes)| received == outcomes));
+    assert!(books().iter().all(|(received, _)| *received > 0), "{:?}", books());
+    let metrics = daemon.metrics();
+    for pipeline in ["mean", "raises", "noop"] {
+        assert_eq!(
+            metrics.value(&format!("stream_sessions_active{{pipeline=\"{pipeline}\",source=\"websocket\"}}")),
+            0.0
+        );
+    }
+    assert_eq!(metrics.value("stream_panics_total"), 0.0);
+    let ends = daemon.events().of_kind("stream_disconnect");
+    let logged = |key: &str| ends.iter().map(|end| end[key].as_u64().unwrap()).sum::<u64>();
+    let counted = |what| ["mean", "raises", "noop"].iter().map(|pipeline| metrics.frames(what, pipeline)).sum::<u64>();
+    assert_eq!(logged("frame_index"), counted("received"));
+    assert_eq!(logged("dropped_frames"), counted("dropped"), "log and metrics say the same");
+}
+
+#[test]
+fn the_sessions_list_shows_the_contracts_fields() {
+    let daemon = Daemon::builder().start();
+    let mut client = daemon.client("noop");
+    let fresh = daemon.sessions().remove(0);
+    assert_eq!(
+        (&fresh["last_processed_ts"], &fresh["frame_index"], &fresh["drop_rate"]),
+        (&Value::Null, &json!(0), &json!(0.0))
+    );
+    client.ask(&frames::camera());
+    let session = daemon.sessions().remove(0);
+    for key in [
+        "session_id",
+        "pipeline_id",
+        "frame_index",
+        "dropped_frames",
+        "last_processed_ts",
+        "backpressure_state",
+        "drop_threshold",
+        "slowdown_threshold",
+    ] {
+        assert!(keys(&session).contains(&key), "{key}: {session}");
+    }
+    assert_eq!((&session["pipeline_id"], &session["backpressure_state"]), (&json!("noop"), &json!("normal")));
+    assert!(session["last_processed_ts"].as_u64().unwrap() > 1_600_000_000_000);
+    let started = daemon.events().wait_for("stream_connect");
+    assert_eq!(session["session_id"], started["session_id"]);
+    assert_eq!(daemon.get("/v1/cameras").json(), json!({"cameras": []}));
+}
+
+#[test]
+fn promtool_finds_nothing_to_object_to() {
+    let named = std::env::var_os("FORGESYTED_TEST_PROMTOOL").map(std::path::PathBuf::from);
+    let cached = || {
+        let folders = std::fs::read_dir(xtask::paths::cache().ok()?).ok()?;
+        folders.filter_map(|entry| Some(entry.ok()?.path().join("promtool"))).find(|program| program.is_file())
+    };
+    let Some(promtool) = named.or_else(|| xtask::shell::on_path("promtool")).or_else(cached) else {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "promtool is missing; `cargo xtask test` gets it");
+        eprintln!("not run: promtool is missing; `cargo xtask test` gets it");
+        return;
+    };
+    let daemon = mean(Daemon::builder()).start();
+    daemon.client("mean").ask(&frames::camera());
+    let metrics = daemon.get("/metrics");
+    assert!(metrics.head.contains("content-type: text/plain; version=0.0.4"), "{}", metrics.head);
+    let file = daemon.folder().write("metrics.txt", &metrics.body);
+    let check =
+        Command::new(promtool).args(["check", "metrics"]).stdin(std::fs::File::open(file).unwrap()).output().unwrap();
+    let said = [check.stdout, check.stderr].concat();
+    assert!(check.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
+}

@@ -1,0 +1,190 @@
+//! The first rung: a folder with configuration, pipelines and models, and the environment to run on it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use crate::daemon::Daemon;
+use crate::folder::Folder;
+use crate::gate::Gate;
+use crate::modules;
+
+/// What a daemon is to run on. Pipelines lie in `pipelines/`, models in `models/`; `noop` is always there.
+#[derive(Debug)]
+pub struct Builder {
+    folder: Folder,
+    settings: BTreeMap<String, String>,
+    config: Option<String>,
+    environment: BTreeMap<String, String>,
+    wrapper: Option<String>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        let builder = Builder {
+            folder: Folder::new(),
+            settings: BTreeMap::new(),
+            config: None,
+            environment: BTreeMap::from([("FORGESYTED_LISTEN".to_owned(), "127.0.0.1:0".to_owned())]),
+            wrapper: None,
+        };
+        builder
+            .setting("pipelines.dirs", r#"["pipelines"]"#)
+            .setting("pipelines.model_dirs", r#"["models"]"#)
+            .setting("engine.device", r#""cpu""#)
+            .setting("engine.workers", "1")
+            .pipeline("noop", "[[node]]\nid = \"noop\"\nkind = \"noop\"\n")
+    }
+}
+
+impl Builder {
+    /// Sets one key of the configuration; the value is TOML.
+    #[must_use]
+    pub fn setting(mut self, key: &str, toml: impl ToString) -> Self {
+        self.settings.insert(key.to_owned(), toml.to_string());
+        self
+    }
+
+    /// The whole configuration as text, in place of the settings.
+    #[must_use]
+    pub fn config(mut self, text: &str) -> Self {
+        self.config = Some(text.to_owned());
+        self
+    }
+
+    /// An environment variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl ToString) -> Self {
+        self.environment.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// Runs the daemon as `sh -c` would run this line, in which `"$@"` stands for it.
+    #[must_use]
+    pub fn wrapped(mut self, line: &str) -> Self {
+        self.wrapper = Some(line.to_owned());
+        self
+    }
+
+    /// A pipeline: its id, and its nodes as TOML.
+    #[must_use]
+    pub fn pipeline(self, id: &str, nodes: &str) -> Self {
+        let text = format!("id = \"{id}\"\n{nodes}");
+        self.file(&format!("pipelines/{id}.toml"), text)
+    }
+
+    /// A pipeline of one `measure` node, named after it, that runs this TorchScript.
+    #[must_use]
+    pub fn measure(self, id: &str, source: &str) -> Self {
+        self.model(id, source).pipeline(id, &measure_node(id, ""))
+    }
+
+    /// The pipeline `held`, whose frames stop at a gate.
+    #[must_use]
+    pub fn held(self) -> (Self, Gate) {
+        self.held_as("held")
+    }
+
+    /// A pipeline of this id whose frames stop at a gate.
+    #[must_use]
+    pub fn held_as(self, id: &str) -> (Self, Gate) {
+        let gate = Gate::new(&self.folder.path().join(format!("{id}.gate")));
+        (self.measure(id, &gate.source()), gate)
+    }
+
+    /// A model in `models/`, made of TorchScript.
+    #[must_use]
+    pub fn model(self, name: &str, source: &str) -> Self {
+        self.file(&format!("models/{name}.pt"), modules::archive(name, source))
+    }
+
+    /// Any file of the folder.
+    #[must_use]
+    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        self.folder.write(name, content);
+        self
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts the daemon and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not get ready.
+    pub fn start(self) -> Daemon {
+        let daemon = self.spawn();
+        daemon.wait_ready();
+        daemon
+    }
+
+    /// Starts the daemon and waits for nothing.
+    ///
+    /// # Panics
+    /// When the binary cannot be run.
+    pub fn spawn(self) -> Daemon {
+        let child = self.command("serve").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        Daemon::new(self.folder, child)
+    }
+
+    /// Runs a command of the binary on the folder, to its end.
+    ///
+    /// # Panics
+    /// When the binary cannot be run.
+    pub fn run(&self, command: &str) -> Output {
+        self.command(command).output().unwrap()
+    }
+
+    fn command(&self, command: &str) -> Command {
+        let config = self.folder.write("forgesyted.toml", self.config_text());
+        let mut run = match &self.wrapper {
+            None => Command::new(binary()),
+            Some(line) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", line, "sh"]).arg(binary());
+                shell
+            }
+        };
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            let prefixes = ["FORGESYTED_", "STREAM_", "NOTIFY_", "WATCHDOG_", "JOURNAL_"];
+            if prefixes.iter().any(|prefix| text.starts_with(prefix)) {
+                run.env_remove(name);
+            }
+        }
+        run.arg(command).arg("--config").arg(config).envs(&self.environment).stdin(Stdio::null());
+        run
+    }
+
+    fn config_text(&self) -> String {
+        if let Some(text) = &self.config {
+            return text.clone();
+        }
+        let mut tables: BTreeMap<&str, String> = BTreeMap::new();
+        for (key, value) in &self.settings {
+            let (table, name) = key.split_once('.').expect("a key is table.name");
+            tables.entry(table).or_default().push_str(&format!("{name} = {value}\n"));
+        }
+        tables.iter().map(|(table, entries)| format!("[{table}]\n{entries}\n")).collect()
+    }
+}
+
+/// A `[[node]]` table of kind `measure`; `more` are further lines of it.
+pub fn measure_node(model: &str, more: &str) -> String {
+    format!("[[node]]\nid = \"{model}\"\nkind = \"measure\"\nmodel = \"{model}.pt\"\n{more}\n")
+}
+
+/// The daemon that cargo built beside this test.
+///
+/// # Panics
+/// When it is not built.
+pub fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let profile =
+        test.ancestors().find(|folder| folder.join("deps").is_dir()).expect("a test runs in target/<profile>");
+    let binary = profile.join("forgesyted");
+    assert!(binary.is_file(), "{} is not built; `cargo xtask test` builds it, or `cargo build`", binary.display());
+    binary
+}

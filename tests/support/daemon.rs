@@ -1,0 +1,162 @@
+//! The second rung: a running daemon.
+
+use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, ExitStatus};
+use std::sync::Mutex;
+
+use rustix::process::{Pid, kill_process};
+use serde_json::Value;
+
+pub use rustix::process::Signal;
+
+use crate::builder::Builder;
+use crate::client::Client;
+use crate::events::Events;
+use crate::folder::Folder;
+use crate::metrics::Metrics;
+use crate::{http, wait};
+
+/// A daemon in a process of its own, killed when this is dropped.
+#[derive(Debug)]
+pub struct Daemon {
+    folder: Folder,
+    child: Mutex<Child>,
+    pid: Pid,
+    events: Events,
+}
+
+impl Daemon {
+    /// The first rung.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn new(folder: Folder, mut child: Child) -> Daemon {
+        let events = Events::of(child.stderr.take().expect("standard error is piped"));
+        let pid = Pid::from_child(&child);
+        Daemon { folder, child: Mutex::new(child), pid, events }
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Path of a file in its folder.
+    pub fn file(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What it logged, and waiting for it.
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// Its address: known as soon as it listens.
+    ///
+    /// # Panics
+    /// When it never listens.
+    pub fn address(&self) -> SocketAddr {
+        let listening = self.events.wait_for("listening");
+        listening["listen"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Waits until it would serve a session.
+    ///
+    /// # Panics
+    /// When it does not get there.
+    pub fn wait_ready(&self) -> Value {
+        self.events.wait_for("ready")
+    }
+
+    /// A client that streams to a pipeline.
+    ///
+    /// # Panics
+    /// When the upgrade is refused.
+    pub fn client(&self, pipeline: &str) -> Client {
+        Client::connect(self.address(), &format!("pipeline_id={pipeline}"))
+    }
+
+    /// The answer to `GET path`.
+    ///
+    /// # Panics
+    /// When the daemon cannot be asked.
+    pub fn get(&self, path: &str) -> http::Answer {
+        http::get(self.address(), path)
+    }
+
+    /// The metrics now.
+    ///
+    /// # Panics
+    /// When they cannot be read.
+    pub fn metrics(&self) -> Metrics {
+        Metrics::parse(&self.get("/metrics").body)
+    }
+
+    /// The sessions now.
+    ///
+    /// # Panics
+    /// When they cannot be read.
+    pub fn sessions(&self) -> Vec<Value> {
+        self.get("/v1/sessions").json()["sessions"].as_array().unwrap().clone()
+    }
+
+    /// Waits until this many sessions are live.
+    ///
+    /// # Panics
+    /// When it does not come to that.
+    pub fn wait_sessions(&self, count: usize) {
+        wait::until(&format!("{count} live sessions"), || self.sessions().len() == count);
+    }
+
+    /// Resident memory, in bytes.
+    ///
+    /// # Panics
+    /// When the process is gone.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(Path::new("/proc").join(self.pid.to_string()).join("status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
+    /// Sends a signal.
+    ///
+    /// # Panics
+    /// When the process is gone.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid, signal).unwrap();
+    }
+
+    /// Waits until the process ends by itself. Its code, or 128 + the signal that killed it.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn wait_exit(&self) -> i32 {
+        let status: ExitStatus =
+            wait::until_some("the daemon's end", || self.child.lock().unwrap().try_wait().unwrap());
+        self.events.wait_end();
+        status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+    }
+
+    /// SIGTERM, and the exit code.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn stop(&self) -> i32 {
+        self.signal(Signal::TERM);
+        self.wait_exit()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let mut child = self.child.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _ = child.kill();
+        let _ = child.wait();
+        if std::thread::panicking() {
+            self.events.print();
+        }
+    }
+}
