@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::process::{Child, Command};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use forgesyted::pipeline::torch::TORCH_VERSION;
@@ -64,7 +65,12 @@ pub struct Facts {
     cpu: String,
     libtorch: &'static str,
     commit: String,
+    /// Share of the cores' time that others used in the second before the run, 0 to 1.
+    busy_before: f64,
 }
+
+/// A share above which figures are not to be trusted.
+const BUSY: f64 = 0.05;
 
 impl Facts {
     /// Reads them; what the machine does not say is `unknown`.
@@ -79,13 +85,37 @@ impl Facts {
             cpu: cpu.map_or_else(unknown, |(_, name)| name.trim().to_owned()),
             libtorch: TORCH_VERSION,
             commit: commit.map_or_else(unknown, |done| String::from_utf8_lossy(&done.stdout).trim().to_owned()),
+            busy_before: busy_share(Duration::from_secs(1)).unwrap_or(0.0),
         }
     }
 }
 
+/// Share of the cores' time that is not idle while this process sleeps.
+fn busy_share(time: Duration) -> Option<f64> {
+    // user, nice, system, idle, iowait, irq, softirq, steal (proc(5)); guest time is part of user.
+    let ticks = || -> Option<Vec<u64>> {
+        let stat = fs::read_to_string("/proc/stat").ok()?;
+        stat.lines().next()?.split_whitespace().skip(1).take(8).map(|field| field.parse().ok()).collect()
+    };
+    let before = ticks()?;
+    thread::sleep(time);
+    let spent: Vec<u64> = ticks()?.iter().zip(&before).map(|(now, then)| now.saturating_sub(*then)).collect();
+    let all: u64 = spent.iter().sum();
+    let idle = spent.get(3)? + spent.get(4)?;
+    (all > 0).then(|| (all - idle) as f64 / all as f64)
+}
+
 impl fmt::Display for Facts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cores, cpu, libtorch, commit } = self;
-        write!(f, "{cores} cores, {cpu}, libtorch {libtorch}, commit {commit}")
+        let Self { cores, cpu, libtorch, commit, busy_before } = self;
+        write!(f, "{cores} cores, {cpu}, libtorch {libtorch}, commit {commit}")?;
+        if *busy_before > BUSY {
+            let percent = busy_before * 100.0;
+            write!(
+                f,
+                "\n{percent:.0} % of the machine is busy with something else: no figure below is to be trusted."
+            )?;
+        }
+        Ok(())
     }
 }

@@ -150,7 +150,7 @@ impl Image {
 
     fn tensor(&self) -> Tensor {
         let planes: Vec<f32> = (0..3).flat_map(|c| self.pixels.iter().map(move |pixel| pixel[c])).collect();
-        Tensor::from_slice(&planes).reshape([1, 3, self.height as i64, self.width as i64])
+        Tensor::from_slice(&planes).f_reshape([1, 3, self.height as i64, self.width as i64]).unwrap()
     }
 }
 
@@ -264,7 +264,8 @@ fn any_size_gives_numbers_and_no_nan() {
 #[test]
 fn anything_but_one_frame_is_refused() {
     for shape in [vec![2, 3, 8, 8], vec![1, 1, 8, 8], vec![3, 8, 8]] {
-        let input = Tensor::from_slice(&vec![0.5f32; shape.iter().product::<i64>() as usize]).reshape(&shape);
+        let input =
+            Tensor::from_slice(&vec![0.5f32; shape.iter().product::<i64>() as usize]).f_reshape(&shape).unwrap();
         let error = SCENE.lock().unwrap().forward_is(&[IValue::Tensor(input)]).unwrap_err().to_string();
         assert!(error.contains("scene takes one RGB frame"), "{shape:?}: {error}");
     }

@@ -101,8 +101,8 @@ fn text_that_is_no_text_is_a_text_message_too() {
     let daemon = Daemon::builder().start();
     let mut raw = Raw::upgrade(daemon.address(), "pipeline_id=noop");
     raw.send_frame(0x81, &[0xFF, 0xFE]);
-    assert!(raw.next().unwrap().payload.starts_with(br#"{"error":"invalid_message""#));
-    assert_eq!(raw.next().unwrap().close_code(), 1003);
+    assert!(raw.next_frame().unwrap().payload.starts_with(br#"{"error":"invalid_message""#));
+    assert_eq!(raw.next_frame().unwrap().close_code(), 1003);
 }
 
 #[test]
@@ -126,9 +126,9 @@ fn breaking_the_websocket_protocol_is_closed_as_such() {
     for (what, bytes) in violations {
         let mut raw = Raw::upgrade(daemon.address(), "pipeline_id=noop");
         raw.send(&bytes);
-        let close = raw.next().unwrap_or_else(|| panic!("{what}: no close frame"));
+        let close = raw.next_frame().unwrap_or_else(|| panic!("{what}: no close frame"));
         assert_eq!(close.close_code(), 1002, "{what}");
-        assert!(raw.next().is_none());
+        assert!(raw.next_frame().is_none());
     }
     bystander.ask(&frames::camera());
     let ends = daemon.events().wait_count("stream_disconnect", count);
@@ -147,16 +147,16 @@ fn fragments_pings_and_the_closing_handshake() {
     raw.send_frame(0x00, middle);
     raw.send_frame(0x00, b"");
     raw.send_frame(0x80, end);
-    let pong = raw.next().unwrap();
+    let pong = raw.next_frame().unwrap();
     assert_eq!((pong.opcode, &pong.payload[..]), (10, &b"between fragments"[..]));
-    assert_eq!(raw.next().unwrap().payload, br#"{"frame_index":1,"result":{}}"#);
+    assert_eq!(raw.next_frame().unwrap().payload, br#"{"frame_index":1,"result":{}}"#);
     raw.send_frame(0x8A, b"a pong that nobody asked for");
     raw.send_frame(0x82, &jpeg);
-    assert_eq!(raw.next().unwrap().payload, br#"{"frame_index":2,"result":{}}"#);
+    assert_eq!(raw.next_frame().unwrap().payload, br#"{"frame_index":2,"result":{}}"#);
     raw.send_frame(0x88, &[]);
-    let close = raw.next().unwrap();
+    let close = raw.next_frame().unwrap();
     assert_eq!((close.opcode, close.payload.len()), (8, 0), "no code is echoed as no code");
-    assert!(raw.next().is_none());
+    assert!(raw.next_frame().is_none());
 
     for code in [1000, 1001, 4321] {
         let mut client = daemon.client("noop");
@@ -169,7 +169,7 @@ fn fragments_pings_and_the_closing_handshake() {
     assert_eq!(daemon.events().of_kind("stream_error"), Vec::<Value>::new(), "a client may leave");
     let mut client = daemon.client("noop");
     client.send_message(Message::Ping(vec![7; 125].into()));
-    assert_eq!(client.next(), Received::Pong(vec![7; 125]));
+    assert_eq!(client.receive(), Received::Pong(vec![7; 125]));
 }
 
 #[test]
@@ -224,6 +224,23 @@ fn a_client_that_never_reads_is_closed() {
 }
 
 #[test]
+fn a_client_that_does_not_read_is_held_back() {
+    let many = module("Tensor", "return torch.rand([4096], dtype=7)");
+    let daemon = Daemon::builder().setting("stream.send_timeout_s", 3600).measure("many", &many).start();
+    let before = daemon.resident_bytes();
+    let mut deaf = daemon.client("many");
+    deaf.stream().set_write_timeout(Some(std::time::Duration::from_secs(1))).unwrap();
+    let jpeg = frames::white();
+    let sent = (0..300_000).take_while(|_| deaf.try_send(&jpeg)).count();
+    assert!(sent < 300_000, "the daemon reads on and on");
+    let grown = daemon.resident_bytes().saturating_sub(before);
+    assert!(grown < 64 << 20, "memory grew by {grown} bytes");
+    let mut other = daemon.client("many");
+    other.ask(&jpeg);
+    assert_eq!(daemon.sessions().len(), 2, "it is held back, not closed");
+}
+
+#[test]
 fn a_slow_reader_loses_nothing() {
     // 6000 replies are owed before the first is read: more than may be owed at once, so the daemon reads on as room comes.
     let daemon = Daemon::builder().start();
@@ -233,7 +250,7 @@ fn a_slow_reader_loses_nothing() {
     (0..6000).for_each(|_| writer.send_frame(0x82, &jpeg));
     let mut messages = Vec::new();
     while outcomes(&messages).len() < 6000 {
-        messages.push(serde_json::from_slice(&writer.next().unwrap().payload).unwrap());
+        messages.push(serde_json::from_slice(&writer.next_frame().unwrap().payload).unwrap());
     }
     let replies = outcomes(&messages);
     assert!(replies.iter().zip(1..).all(|((index, _), expected)| *index == expected), "no gap, no repeat");

@@ -109,14 +109,14 @@ fn an_announced_payload_over_the_limit_is_refused_before_it_comes() {
     for length in [over, 100 << 20, 1 << 40, u64::MAX >> 1] {
         let mut raw = Raw::upgrade(daemon.address(), "pipeline_id=noop");
         raw.send_frame(0x82, &frames::camera());
-        assert_eq!(raw.next().unwrap().payload, br#"{"frame_index":1,"result":{}}"#);
+        assert_eq!(raw.next_frame().unwrap().payload, br#"{"frame_index":1,"result":{}}"#);
         raw.send(&announce(0x82, length, true));
         raw.send(&[0; 20]);
-        let error = raw.next().unwrap();
+        let error = raw.next_frame().unwrap();
         let text = String::from_utf8(error.payload).unwrap();
         assert!(error.opcode == 1 && text.starts_with(r#"{"error":"frame_too_large","detail":""#), "{length}: {text}");
-        assert_eq!(raw.next().unwrap().close_code(), 1009);
-        assert!(raw.next().is_none());
+        assert_eq!(raw.next_frame().unwrap().close_code(), 1009);
+        assert!(raw.next_frame().is_none());
     }
     assert_eq!(daemon.metrics().errors("frame_too_large"), 4);
     let grown = daemon.resident_bytes().saturating_sub(before);
@@ -133,9 +133,9 @@ fn fragments_add_up_to_the_limit() {
         raw.send_frame(0x00, &[0; 1000]);
         sent += 1000;
     }
-    let error = raw.next().unwrap();
+    let error = raw.next_frame().unwrap();
     assert!(error.payload.starts_with(br#"{"error":"frame_too_large""#), "{error:?}");
-    assert_eq!(raw.next().unwrap().close_code(), 1009);
+    assert_eq!(raw.next_frame().unwrap().close_code(), 1009);
     // One byte below the limit is a frame like any other.
     let jpeg = frames::camera();
     let mut padded = jpeg[..jpeg.len() - 2].to_vec();

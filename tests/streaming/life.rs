@@ -65,9 +65,6 @@ fn a_frame_that_runs_too_long_does_not_hold_up_the_exit() {
     assert!(before.is_empty(), "{before:?}");
     drop(client);
     assert_eq!(daemon.wait_exit(), 0);
-    let times: Vec<String> =
-        ["stopping", "stopped"].iter().map(|event| daemon.events().of_kind(event)[0]["ts"].to_string()).collect();
-    assert!(times[0] < times[1]);
     assert_eq!(daemon.events().of_kind("stopped")[0]["all_ended"], false);
 }
 
@@ -273,7 +270,7 @@ fn a_closed_client_costs_no_time_at_the_stop() {
     daemon.signal(Signal::TERM);
     for mut client in clients {
         client.ends_in("shutting_down", 1001);
-        assert_eq!(client.next(), Received::End);
+        assert_eq!(client.receive(), Received::End);
     }
     assert_eq!(daemon.wait_exit(), 0);
 }

@@ -62,6 +62,8 @@ fn frames_count_from_one_and_rates_are_ratios() {
     assert_eq!(manager.drop_rate(), 2.0 / 8.0);
     assert_eq!(manager.mark_drop(), Some(4));
     assert_eq!((manager.dropped_frames(), manager.drop_rate()), (3, 3.0 / 8.0));
+    // What waits when the session is over gave way to nothing.
+    assert_eq!((manager.discard_waiting(), manager.waiting(), manager.dropped_frames()), (3, 0, 3));
 }
 
 #[test]

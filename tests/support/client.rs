@@ -80,7 +80,7 @@ impl Client {
     ///
     /// # Panics
     /// When nothing comes.
-    pub fn next(&mut self) -> Received {
+    pub fn receive(&mut self) -> Received {
         loop {
             return match self.socket.read() {
                 Ok(Message::Text(text)) => Received::Json(serde_json::from_str(&text).expect(&text)),
@@ -101,7 +101,7 @@ impl Client {
     /// # Panics
     /// When something else comes.
     pub fn recv(&mut self) -> Value {
-        match self.next() {
+        match self.receive() {
             Received::Json(message) => message,
             other => panic!("a JSON message was due and came: {other:?}"),
         }
@@ -133,7 +133,7 @@ impl Client {
     pub fn rest(&mut self) -> (Vec<Value>, u16) {
         let mut messages = Vec::new();
         loop {
-            match self.next() {
+            match self.receive() {
                 Received::Json(message) => messages.push(message),
                 Received::Close(code) => return (messages, code),
                 Received::Pong(_) => {}
@@ -157,7 +157,7 @@ impl Client {
         let safe = (1..=300).contains(&detail.chars().count()) && !detail.contains(['\n', '/']);
         assert!(safe, "a detail is one sentence without paths: {detail:?}");
         assert!(messages.iter().all(|message| message.get("error").is_none()), "one error, and last: {messages:?}");
-        assert_eq!(self.next(), Received::End);
+        assert_eq!(self.receive(), Received::End);
         (messages, detail)
     }
 

@@ -89,7 +89,7 @@ impl Raw {
     ///
     /// # Panics
     /// When nothing comes, or half a frame.
-    pub fn next(&mut self) -> Option<WireFrame> {
+    pub fn next_frame(&mut self) -> Option<WireFrame> {
         let mut start = [0; 2];
         self.0.read_exact(&mut start).ok()?;
         assert_eq!(start[1] & 0x80, 0, "a server's frames are not masked");

@@ -129,6 +129,12 @@ impl SessionManager {
         Some(dropped)
     }
 
+    /// Gives up every waiting frame of a session that is over, and returns how many: they gave way to nothing, so they do
+    /// not count as dropped.
+    pub fn discard_waiting(&mut self) -> usize {
+        std::iter::from_fn(|| self.waiting.pop_oldest()).count()
+    }
+
     /// Dropped share of all frames of the session (0 to 1); 0 before the first frame.
     pub fn drop_rate(&self) -> f64 {
         ratio(self.dropped_frames, self.frame_index)

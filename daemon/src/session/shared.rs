@@ -179,7 +179,7 @@ impl Session {
         let discarded = {
             let mut state = self.lock();
             state.closed = true;
-            std::iter::from_fn(|| state.manager.mark_drop()).count()
+            state.manager.discard_waiting()
         };
         self.start.metrics.discarded.inc_by(discarded as u64);
     }
@@ -310,7 +310,7 @@ impl Lane for Session {
                 Err(error) => {
                     state.manager.fail();
                     state.replies.end(frame_index, error);
-                    (false, 1 + std::iter::from_fn(|| state.manager.mark_drop()).count())
+                    (false, 1 + state.manager.discard_waiting())
                 }
             }
         };
