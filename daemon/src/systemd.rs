@@ -22,9 +22,10 @@ impl Heartbeat {
     }
 }
 
-/// How often to try to feed the watchdog: a quarter of the manager's limit; none when it watches nothing.
+/// How often to try to feed the watchdog: a quarter of the manager's limit; none when it watches nothing. Idle workers come
+/// round once a second, so the limit should be 3 s or more.
 pub fn watchdog_interval() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|limit| limit / 4)
+    sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero()).map(|limit| limit / 4)
 }
 
 /// Everything is up; `status` is one line for `systemctl status`.
@@ -43,11 +44,6 @@ pub fn reloading() {
 /// The daemon stops.
 pub fn stopping() {
     send(&[NotifyState::Stopping, NotifyState::Status("stopping: answering the frames that run")]);
-}
-
-/// One line for `systemctl status`.
-pub fn status(status: &str) {
-    send(&[NotifyState::Status(status)]);
 }
 
 /// All loops came round.

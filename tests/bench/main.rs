@@ -29,7 +29,7 @@ struct Args {
     #[arg(long, value_name = "NAME")]
     row: Vec<rows::Row>,
 
-    /// Shorter rounds: rougher figures in about a quarter of the time
+    /// Shorter rounds: rougher figures in about a third of the time
     #[arg(long)]
     quick: bool,
 

@@ -30,7 +30,8 @@ impl Gate {
         gate
     }
 
-    /// The module (the file's size comes from its input, or libtorch would read the file once and keep what it held): counts a frame in, waits until it is allowed, and returns the frame's mean as `brightness`.
+    /// The module (the file's size comes from its input, or libtorch would read the file once and keep what it held): counts a frame in, waits until it is allowed, and returns the frame's mean as `brightness` and the count of finished frames as
+    /// `passed` (without which that count would be of no use to libtorch, and never written).
     pub(crate) fn source(&self) -> String {
         format!(
             r#"class Gate(Module):
@@ -41,7 +42,7 @@ impl Gate {
     while int(counts[0]) <= int(counts[2]):
       counts = torch.from_file("{}", True, 2 + x.size(0), dtype=4)
     _1 = torch.add_(counts[2], 1)
-    return annotate(Dict[str, Any], {{"brightness": float(torch.mean(x))}})
+    return annotate(Dict[str, Any], {{"brightness": float(torch.mean(x)), "passed": int(counts[2])}})
 "#,
             self.path.display(),
             self.path.display()

@@ -4,11 +4,12 @@
 mod reload;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::future::OptionFuture;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -21,22 +22,29 @@ use crate::engine::device::{self, DeviceError};
 use crate::engine::{Engine, EnginePlan, exit_now};
 use crate::pipeline::registry::PipelineRegistry;
 use crate::pipeline::{LoadPlan, torch};
-use crate::server::{self, Phase, Readiness, ServerState};
+use crate::server::{self, Readiness, ServerState};
 use crate::session::registry::SessionRegistry;
 use crate::systemd::{self, Heartbeat};
 use crate::telemetry::metrics::Metrics;
 
+/// Read when no file is asked for and it exists.
+const DEFAULT_CONFIG: &str = "/etc/forgesyted/forgesyted.toml";
 /// From the first stop signal to the exit, at most; the unit's own limit is longer.
 const STOP_WITHIN: Duration = Duration::from_millis(4500);
 /// Of that, how long a frame that runs is waited for before its session is ended without its result.
 const FRAMES_WITHIN: Duration = Duration::from_millis(3000);
+/// What the workers get at least to come to their end; they need it only to wake up.
+const WORKERS_WITHIN: Duration = Duration::from_millis(200);
 /// How often the device is asked about when nothing else happens.
 const DEVICE_CHECK: Duration = Duration::from_secs(1);
+
+/// Threads for loading, `/metrics` and the engine's end.
+const BLOCKING_THREADS: usize = 4;
 
 /// Where the configuration comes from; a reload reads it again.
 #[derive(Clone, Debug)]
 pub struct ConfigSource {
-    /// The file; none when only defaults and the environment count.
+    /// The file that was asked for; none means the default one, where it exists.
     pub file: Option<PathBuf>,
     /// The environment as it was at start.
     pub environment: Vec<(String, String)>,
@@ -78,6 +86,8 @@ pub enum Stopped {
     Cleanly,
     /// Its device is lost; a new process is needed.
     DeviceLost,
+    /// Loading the pipelines for the first time panicked: it would never be ready.
+    NeverReady,
 }
 
 /// A daemon that is built and does not run yet.
@@ -87,6 +97,7 @@ pub struct App {
     listener: std::net::TcpListener,
     plan: EnginePlan,
     source: ConfigSource,
+    config_file: String,
 }
 
 impl ConfigSource {
@@ -95,7 +106,10 @@ impl ConfigSource {
     /// # Errors
     /// Every problem found.
     pub fn read(&self) -> Result<config::Loaded, ConfigError> {
-        config::read(self.file.as_deref(), &self.environment, self.prefix.as_deref())
+        let default = Path::new(DEFAULT_CONFIG);
+        // Only a default file that is certainly absent is passed over: one that cannot be looked at may hold a token.
+        let default = Some(default).filter(|default| !matches!(default.try_exists(), Ok(false)));
+        config::read(self.file.as_deref().or(default), &self.environment, self.prefix.as_deref())
     }
 }
 
@@ -104,7 +118,9 @@ impl App {
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn build(config: Config, source: ConfigSource) -> Result<App, StartError> {
+    pub fn build(loaded: config::Loaded, source: ConfigSource) -> Result<App, StartError> {
+        let config = loaded.config;
+        let config_file = loaded.file.map_or_else(|| "none".to_owned(), |file| file.display().to_string());
         torch::prepare_process();
         allow_open_files();
         let listener = server::bind(config.server.listen).map_err(|error| listen_error(config.server.listen, error))?;
@@ -121,7 +137,7 @@ impl App {
             metrics,
             readiness: Arc::new(Readiness::default()),
         };
-        Ok(App { state, listener, plan, source })
+        Ok(App { state, listener, plan, source, config_file })
     }
 
     /// Runs until a signal stops it, or the device is lost.
@@ -129,7 +145,10 @@ impl App {
     /// # Errors
     /// When the reactor or the signal handlers cannot be set up.
     pub fn run(self) -> Result<Stopped, StartError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING_THREADS)
+            .build()?;
         runtime.block_on(self.serve())
     }
 
@@ -138,20 +157,27 @@ impl App {
         let mut hangup = signal(SignalKind::hangup())?;
         let listener = TcpListener::from_std(self.listener)?;
         let address = listener.local_addr()?;
-        log::info!(event = "listening", listen:% = address; "listening on {address}");
+        log::info!(event = "listening", listen:% = address, config = self.config_file; "listening on {address}");
         let state = self.state;
         let engine = Arc::clone(&state.engine);
         tokio::spawn(async move { engine.wake_workers().await });
         let listening = tokio::spawn(server::serve(listener, state.clone()));
-        let context = reload::Context { state: state.clone(), device: self.plan.device, source: self.source };
-        let mut loading = reload::start(context.clone(), self.plan, address);
+        let at_start = state.config.load_full();
+        let context = reload::Context { state: state.clone(), device: self.plan.device, source: self.source, at_start };
+        let mut loading = Some(reload::start(context.clone(), self.plan, address));
         let mut heartbeat = Heartbeat::default();
         let mut watchdog = interval(systemd::watchdog_interval().unwrap_or(DEVICE_CHECK).min(DEVICE_CHECK));
         watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let stopped = loop {
             tokio::select! {
                 _ = stop_signals.recv() => break Stopped::Cleanly,
-                Some(()) = hangup.recv(), if loading.is_finished() => loading = reload::reload(context.clone()),
+                Some(()) = hangup.recv(), if loading.is_none() => loading = Some(reload::reload(context.clone())),
+                Some(loaded) = OptionFuture::from(loading.as_mut()), if loading.is_some() => {
+                    loading = None;
+                    if loaded.is_err() && !reload::survived_panic(&context) {
+                        break Stopped::NeverReady;
+                    }
+                }
                 _ = watchdog.tick() => {
                     if heartbeat.all_came_round(state.engine.rounds()) {
                         systemd::watchdog();
@@ -162,7 +188,7 @@ impl App {
                 }
             }
         };
-        let status = i32::from(stopped == Stopped::DeviceLost);
+        let status = i32::from(stopped != Stopped::Cleanly);
         tokio::select! {
             () = stop(&state, listening, status) => {}
             signal = stop_signals.recv() => {
@@ -170,7 +196,7 @@ impl App {
                 exit_now(128 + signal)
             }
         }
-        if !loading.is_finished() {
+        if loading.is_some_and(|loading| !loading.is_finished()) {
             // Exit handlers would pull libtorch away from under the load.
             exit_now(status);
         }
@@ -182,13 +208,13 @@ impl App {
 /// where a worker is stuck in a model, the process ends here with `status`.
 async fn stop(state: &ServerState, listening: JoinHandle<()>, status: i32) {
     let deadline = Instant::now() + STOP_WITHIN;
-    state.readiness.set(Phase::Stopping);
+    state.readiness.stop();
     systemd::stopping();
     log::info!(event = "stopping", sessions = state.sessions.len(); "stopping: answering the frames that run");
     listening.abort();
     state.sessions.shut_down();
     if timeout(FRAMES_WITHIN, state.sessions.drained()).await.is_err() {
-        log::warn!(event = "stopping", sessions = state.sessions.len(); "frames still run; their sessions end without them");
+        log::warn!(event = "stopping", sessions = state.sessions.len(); "some sessions have not ended; ending them now");
         state.sessions.end_now();
         tokio::select! {
             () = state.sessions.drained() => {}
@@ -196,7 +222,7 @@ async fn stop(state: &ServerState, listening: JoinHandle<()>, status: i32) {
         }
     }
     let engine = Arc::clone(&state.engine);
-    let patience = deadline.saturating_duration_since(Instant::now());
+    let patience = deadline.saturating_duration_since(Instant::now()).max(WORKERS_WITHIN);
     let all_ended = tokio::task::spawn_blocking(move || engine.stop(patience)).await.unwrap_or(false);
     log::info!(event = "stopped", all_ended; "stopped");
     if !all_ended {

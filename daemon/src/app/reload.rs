@@ -22,6 +22,8 @@ pub(super) struct Context {
     pub(super) state: ServerState,
     pub(super) device: Device,
     pub(super) source: ConfigSource,
+    /// The configuration that sockets and workers were made from.
+    pub(super) at_start: Arc<Config>,
 }
 
 /// Loads the pipelines for the first time, then says that the daemon is ready.
@@ -32,10 +34,9 @@ pub(super) fn start(context: Context, plan: EnginePlan, address: SocketAddr) -> 
         let config = state.config.load_full();
         let summary = take_in(&context, load(&context, &config));
         // A stop signal may have come first.
-        if state.readiness.phase() == Phase::Stopping {
+        if !state.readiness.serve() {
             return;
         }
-        state.readiness.set(Phase::Serving);
         say_ready(&context, &summary);
         log::info!(
             event = "ready", listen:% = address, device:? = plan.device, workers = plan.workers,
@@ -53,17 +54,19 @@ pub(super) fn reload(context: Context) -> JoinHandle<()> {
         let state = &context.state;
         let summary = match context.source.read() {
             Ok(loaded) => {
-                let old = state.config.load_full();
-                let waits = config::needs_restart(&old, &loaded.config);
+                let waits = config::needs_restart(&context.at_start, &loaded.config).join(" ");
                 loaded.warnings.iter().for_each(|warning| log::warn!(event = "config_warning"; "{warning}"));
                 telemetry::logging::set_level(loaded.config.log.level);
-                let summary = take_in(&context, load(&context, &loaded.config));
+                let mut summary = take_in(&context, load(&context, &loaded.config));
+                if !waits.is_empty() {
+                    summary.push_str(&format!("; a restart is needed for {waits}"));
+                }
                 let thresholds = (&loaded.config.stream).into();
                 state.config.store(Arc::new(loaded.config));
                 // After the swap: a session that was admitted while models loaded has the old ones.
                 state.sessions.set_thresholds(thresholds);
                 log::info!(
-                    event = "config_reloaded", restart_needed = waits.join(" "), took_ms = millis(started); "{summary}"
+                    event = "config_reloaded", restart_needed = waits, took_ms = millis(started); "{summary}"
                 );
                 summary
             }
@@ -85,8 +88,11 @@ fn load(context: &Context, config: &Config) -> Loaded {
 
 /// Logs a load's outcome and puts it in place. Returns it as one line.
 fn take_in(context: &Context, loaded: Loaded) -> String {
-    for dir in &loaded.missing_dirs {
-        log::debug!(event = "pipeline_dir_missing", dir:% = dir.display(); "a pipeline folder does not exist");
+    // One of the default folders is often absent; where nothing is loaded, it is the likely reason.
+    if loaded.pipelines.is_empty() {
+        for dir in &loaded.missing_dirs {
+            log::warn!(event = "pipeline_dir_missing", dir:% = dir.display(); "pipeline folder {} does not exist", dir.display());
+        }
     }
     for rejection in &loaded.rejected {
         log::error!(
@@ -108,10 +114,20 @@ fn take_in(context: &Context, loaded: Loaded) -> String {
         _ => format!("serving {}", ids.join(", ")),
     };
     if !loaded.rejected.is_empty() {
-        summary.push_str(&format!("; {} pipeline files left out, see the log", loaded.rejected.len()));
+        summary.push_str(&format!("; {} pipeline files refused, see the log", loaded.rejected.len()));
     }
     registry.swap(loaded);
     summary
+}
+
+/// Called when a load panicked (the panic is logged). Returns whether the daemon can go on: it can after a reload, which
+/// changed nothing.
+pub(super) fn survived_panic(context: &Context) -> bool {
+    if context.state.readiness.phase() == Phase::Starting {
+        return false;
+    }
+    say_ready(context, "reload failed by a defect, see the log; the old configuration stays");
+    true
 }
 
 fn say_ready(context: &Context, summary: &str) {

@@ -3,7 +3,7 @@
 mod check;
 mod serve;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -13,9 +13,6 @@ use crate::{config, load};
 
 /// Exit status for a configuration that cannot be used (EX_CONFIG of sysexits(3)): restarting does not help.
 const BAD_CONFIGURATION: u8 = 78;
-/// Read when `--config` is not given and it exists.
-const DEFAULT_CONFIG: &str = "/etc/forgesyted/forgesyted.toml";
-
 /// A vision appliance: JPEG frames in over WebSocket, TorchScript results out, in real time.
 #[derive(Debug, Parser)]
 #[command(name = "forgesyted", version)]
@@ -55,12 +52,7 @@ impl Cli {
 
 impl ConfigArgs {
     fn source(self) -> ConfigSource {
-        let default = Path::new(DEFAULT_CONFIG);
-        ConfigSource {
-            file: self.config.or_else(|| default.exists().then(|| default.to_owned())),
-            environment: config::environment(),
-            prefix: config::installation_prefix(),
-        }
+        ConfigSource { file: self.config, environment: config::environment(), prefix: config::installation_prefix() }
     }
 }
 

@@ -20,7 +20,7 @@ pub fn run(source: ConfigSource) -> ExitCode {
     match start(source) {
         Ok(Stopped::Cleanly) => ExitCode::SUCCESS,
         // Exit handlers of a CUDA library whose context is lost may hang.
-        Ok(Stopped::DeviceLost) => exit_now(1),
+        Ok(Stopped::DeviceLost | Stopped::NeverReady) => exit_now(1),
         Err(StartError::Config(error)) => {
             for problem in &error.problems {
                 log::error!(event = "config_rejected"; "{problem}");
@@ -38,5 +38,5 @@ fn start(source: ConfigSource) -> Result<Stopped, StartError> {
     let loaded = source.read()?;
     logging::set_level(loaded.config.log.level);
     loaded.warnings.iter().for_each(|warning| log::warn!(event = "config_warning"; "{warning}"));
-    App::build(loaded.config, source)?.run()
+    App::build(loaded, source)?.run()
 }

@@ -17,9 +17,13 @@ use crate::pipeline::service::{FrameFailure, Scratch};
 use crate::pipeline::torch;
 use crate::protocol::{ErrorCode, StreamError};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::rate_limited::RateLimited;
 
 /// How long an idle worker sleeps before it comes round to show that it lives.
 const IDLE_ROUND: Duration = Duration::from_secs(1);
+
+/// A client can cause a line by reconnecting with a frame that a model fails on.
+static FAILURES: RateLimited = RateLimited::new(20, Duration::from_secs(10));
 
 /// The threads and what they share.
 #[derive(Debug)]
@@ -177,10 +181,12 @@ impl Shared {
     fn failed(&self, lane: &dyn Lane, job: &Job, failure: FrameFailure) -> StreamError {
         let (session_id, pipeline_id) = lane.describe();
         if let FrameFailure::Node { node, reason } = &failure {
-            log::warn!(
-                event = "pipeline_failure", session_id:% = session_id, pipeline_id, frame_index = job.frame_index, node,
-                err = reason; "node {node} failed on a frame"
-            );
+            if let Some(suppressed) = FAILURES.allow(Instant::now()) {
+                log::warn!(
+                    event = "pipeline_failure", session_id:% = session_id, pipeline_id, frame_index = job.frame_index,
+                    node, err = reason, suppressed; "node {node} failed on a frame"
+                );
+            }
             if !torch::device_answers(self.plan.device) {
                 log::error!(event = "device_lost", device:? = self.plan.device; "the device answers no more; a restart is needed");
                 self.device_lost.store(true, Ordering::Relaxed);

@@ -34,12 +34,14 @@ pub struct LoadPlan {
 
 /// A pipeline file that was left out, and why.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{}: {reason}", file.display())]
+#[error("{}: {reason}{}", file.display(), if *.kept_previous { "; its previous version serves until a restart" } else { "" })]
 pub struct Rejection {
     /// The file, or the folder that cannot be read.
     pub file: PathBuf,
     /// One sentence; it names the node where one is to blame.
     pub reason: String,
+    /// Whether what was loaded from it before still serves.
+    pub kept_previous: bool,
 }
 
 /// Loads one pipeline file and warms it up.

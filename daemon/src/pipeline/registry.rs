@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -62,16 +63,15 @@ impl PipelineRegistry {
     }
 
     /// Loads every pipeline file of the plan's folders. An unchanged one keeps its pipeline, and so does one that is
-    /// broken now and was not before. Blocks for as long as the models take; nothing changes until [`PipelineRegistry::swap`].
+    /// broken now and was not before, or whose folder is away. Blocks for as long as the models take; nothing changes until [`PipelineRegistry::swap`].
     pub fn load(&self, plan: &LoadPlan, metrics: &Metrics) -> Loaded {
         let before = self.current.load();
         let mut loaded = Loaded::default();
         for dir in &plan.dirs {
-            if !dir.is_dir() {
-                loaded.missing_dirs.push(dir.clone());
-                continue;
+            match pipeline_files(dir) {
+                Ok(files) => load_files(files, plan, &before, metrics, &mut loaded),
+                Err(error) => keep_dir(dir, &error, &before, &mut loaded),
             }
-            load_dir(dir, plan, &before, metrics, &mut loaded);
         }
         loaded
     }
@@ -82,51 +82,56 @@ impl PipelineRegistry {
     }
 }
 
-fn load_dir(dir: &Path, plan: &LoadPlan, before: &Loaded, metrics: &Metrics, loaded: &mut Loaded) {
-    let files = match pipeline_files(dir) {
-        Ok(files) => files,
-        Err(error) => {
-            loaded.rejected.push(Rejection { file: dir.to_owned(), reason: format!("cannot be listed: {error}") });
-            return;
-        }
-    };
+/// A folder that cannot be listed keeps what it gave before: a disk that is away for a moment changes nothing.
+fn keep_dir(dir: &Path, error: &io::Error, before: &Loaded, loaded: &mut Loaded) {
+    let kept = || before.pipelines.values().filter(|pipeline| pipeline.file.parent() == Some(dir));
+    let kept_previous = kept().next().is_some();
+    loaded.pipelines.extend(kept().map(|pipeline| (pipeline.id.clone(), Arc::clone(pipeline))));
+    if error.kind() == io::ErrorKind::NotFound && !kept_previous {
+        loaded.missing_dirs.push(dir.to_owned());
+    } else {
+        let reason = format!("the folder cannot be listed: {error}");
+        loaded.rejected.push(Rejection { file: dir.to_owned(), reason, kept_previous });
+    }
+}
+
+fn load_files(files: Vec<PathBuf>, plan: &LoadPlan, before: &Loaded, metrics: &Metrics, loaded: &mut Loaded) {
     let mut defined_here: HashMap<String, PathBuf> = HashMap::new();
     for file in files {
         let known = before.pipelines.values().find(|pipeline| pipeline.file == file);
-        if let Some(unchanged) = known.filter(|known| load::is_current(known, &file, plan)) {
-            accept(Arc::clone(unchanged), file, &mut defined_here, loaded);
+        let pipeline = match known.filter(|known| load::is_current(known, &file, plan)) {
+            Some(unchanged) => Arc::clone(unchanged),
+            None => match load::load(&file, plan) {
+                Ok(pipeline) => Arc::new(pipeline),
+                Err(reason) => {
+                    let kept_previous = known.is_some();
+                    loaded.rejected.push(Rejection { file: file.clone(), reason, kept_previous });
+                    let Some(still_good) = known else { continue };
+                    Arc::clone(still_good)
+                }
+            },
+        };
+        if let Some(first) = defined_here.get(&pipeline.id) {
+            let reason = format!("id \"{}\" is defined by {} already", pipeline.id, first.display());
+            loaded.rejected.push(Rejection { file, reason, kept_previous: false });
             continue;
         }
-        let pipeline = match load::load(&file, plan) {
-            Ok(mut pipeline) => {
-                pipeline.metrics = Some(metrics.pipeline(&pipeline.id, &pipeline.node_ids()));
-                Arc::new(pipeline)
-            }
-            Err(reason) => {
-                loaded.rejected.push(Rejection { file: file.clone(), reason });
-                match known {
-                    Some(still_good) => Arc::clone(still_good),
-                    None => continue,
-                }
-            }
-        };
-        accept(pipeline, file, &mut defined_here, loaded);
+        defined_here.insert(pipeline.id.clone(), file);
+        let counted = counted(pipeline, metrics);
+        loaded.pipelines.insert(counted.id.clone(), counted);
     }
 }
 
-/// Takes a pipeline in, in the place of an earlier folder's; an id that its own folder has already is refused.
-fn accept(pipeline: Arc<Pipeline>, file: PathBuf, defined_here: &mut HashMap<String, PathBuf>, loaded: &mut Loaded) {
-    if let Some(first) = defined_here.get(&pipeline.id) {
-        let reason = format!("id \"{}\" is defined by {} already", pipeline.id, first.display());
-        loaded.rejected.push(Rejection { file, reason });
-        return;
+/// The pipeline with its series, which an accepted one has.
+fn counted(mut pipeline: Arc<Pipeline>, metrics: &Metrics) -> Arc<Pipeline> {
+    if let Some(new) = Arc::get_mut(&mut pipeline) {
+        new.metrics = Some(metrics.pipeline(&new.id, &new.node_ids()));
     }
-    defined_here.insert(pipeline.id.clone(), file);
-    loaded.pipelines.insert(pipeline.id.clone(), pipeline);
+    pipeline
 }
 
 /// The `.toml` files of a folder, by name; hidden ones (an editor's leftovers) are passed over.
-fn pipeline_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+fn pipeline_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();

@@ -11,6 +11,9 @@ use super::image::{DecodeError, Decoder, ImageNeed, Scaler};
 use super::nodes::Payload;
 use crate::protocol::{ErrorCode, StreamError};
 
+/// Most bytes of a frame's result as JSON text. Numbers are limited already; strings of a module are not.
+const MAX_RESULT_BYTES: usize = 1 << 20;
+
 /// What a worker keeps between frames: its decoder and scaler, with their buffers.
 #[derive(Debug, Default)]
 pub struct Scratch {
@@ -64,6 +67,11 @@ pub fn run_on_frame(
     }
     let merged = run(pipeline, frame_index, jpeg, scratch)?;
     let result = Value::Object(merged).to_string();
+    if result.len() > MAX_RESULT_BYTES {
+        let reason = format!("the result has {} bytes of JSON, and at most {MAX_RESULT_BYTES} are sent", result.len());
+        let node = pipeline.nodes.last().map_or_else(String::new, |node| node.id.clone());
+        return Err(FrameFailure::Node { node, reason });
+    }
     if let Some(metrics) = &pipeline.metrics {
         metrics.total.observe(could_run_at.elapsed().as_secs_f64());
     }

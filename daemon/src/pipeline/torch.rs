@@ -78,6 +78,9 @@ impl Module {
 /// Prepares the calling thread for running modules: `threads` intra-op threads, and no gradients while the guard lives.
 #[must_use]
 pub fn prepare_thread(threads: usize) -> tch::NoGradGuard {
+    // The first look at the count takes over the process's, as another thread set it last; it must not come later, inside
+    // the first model.
+    let _ = tch::get_num_threads();
     tch::set_num_threads(i32::try_from(threads).unwrap_or(1));
     tch::no_grad_guard()
 }
@@ -154,8 +157,17 @@ fn tensor_to_json(tensor: &Tensor, numbers_left: &mut usize) -> Result<Value, St
         return Ok(Value::Null);
     }
     let count = tensor.numel();
-    *numbers_left = numbers_left.checked_sub(count).ok_or_else(too_many)?;
     let shape = tensor.size();
+    // Empty lists cost too: a tensor of shape [100000000, 0] has no number and a hundred million of them.
+    let lists: usize = shape
+        .iter()
+        .scan(1_usize, |product, &size| {
+            *product = product.saturating_mul(usize::try_from(size).unwrap_or(0));
+            Some(*product)
+        })
+        .max()
+        .unwrap_or(0);
+    *numbers_left = numbers_left.checked_sub(count.max(lists)).ok_or_else(too_many)?;
     let wrong = |error: TchError| format!("the module's tensor cannot be read: {}", short(&error.to_string()));
     let kind = tensor.f_kind().map_err(wrong)?;
     let flat = |kind: Kind| tensor.f_to_device(Device::Cpu)?.f_to_kind(kind)?.f_reshape([-1])?.f_contiguous();

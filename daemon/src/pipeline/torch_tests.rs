@@ -55,3 +55,21 @@ fn a_file_that_is_no_module_is_refused_with_its_name() {
     std::fs::remove_file(&file).unwrap();
     assert!(error.contains("forgesyted-no-module") && !error.contains('\n') && error.len() < 700, "{error}");
 }
+
+#[test]
+fn a_thread_keeps_its_thread_count_whatever_another_sets() {
+    let (prepared, wait_prepared) = std::sync::mpsc::channel();
+    let (set_elsewhere, wait_elsewhere) = std::sync::mpsc::channel::<()>();
+    let worker = std::thread::spawn(move || {
+        let _no_grad = prepare_thread(3);
+        prepared.send(()).unwrap();
+        wait_elsewhere.recv().unwrap();
+        // Large enough to be split among threads: that is where libtorch looks at the count first.
+        let _ = Tensor::ones([4_000_000], (Kind::Float, Device::Cpu)).f_sum(Kind::Float).unwrap();
+        tch::get_num_threads()
+    });
+    wait_prepared.recv().unwrap();
+    drop(prepare_thread(1));
+    set_elsewhere.send(()).unwrap();
+    assert_eq!(worker.join().unwrap(), 3);
+}

@@ -25,6 +25,11 @@ const MAX_HEADERS: usize = 64;
 /// A client that vanished (no power, no cable) is noticed after about this long without traffic.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// A peer that takes nothing of what was sent for this long beyond a session's own send timeout is cut off by
+/// the kernel (TCP_USER_TIMEOUT): HTTP responses have no other limit.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// One line about refused connections and one about failures in each such time.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// Rest after an error of accept that concerns the process (no file descriptors), not one connection.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
@@ -50,18 +55,22 @@ pub async fn serve(listener: TcpListener, state: ServerState) {
     let config = state.config.load();
     let connections = Arc::new(Semaphore::new(config.server.max_connections));
     let header_timeout = config.server.header_timeout;
+    let unread_timeout = config.stream.send_timeout + UNREAD_TIMEOUT;
     drop(config);
-    let refusals = RateLimited::new(1, Duration::from_secs(10));
+    let (refusals, failures) = (RateLimited::new(1, LOG_INTERVAL), RateLimited::new(1, LOG_INTERVAL));
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                accept_failed(&error, &refusals).await;
+                accept_failed(&error, &failures).await;
                 continue;
             }
         };
         match Arc::clone(&connections).try_acquire_owned() {
             Ok(permit) => {
+                if let Err(error) = tune(&stream, unread_timeout) {
+                    log::debug!(event = "socket_option_failed", peer:% = peer, err:% = error; "a socket option could not be set");
+                }
                 tokio::spawn(connection(stream, peer, permit, header_timeout, state.clone()));
             }
             Err(_) => {
@@ -77,12 +86,12 @@ pub async fn serve(listener: TcpListener, state: ServerState) {
     }
 }
 
-async fn accept_failed(error: &io::Error, refusals: &RateLimited) {
+async fn accept_failed(error: &io::Error, failures: &RateLimited) {
     // A peer that gave up before it was accepted is no concern.
     if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
         return;
     }
-    if let Some(suppressed) = refusals.allow(Instant::now()) {
+    if let Some(suppressed) = failures.allow(Instant::now()) {
         log::error!(event = "accept_failed", err:% = error, suppressed; "connections cannot be accepted; is the limit of open files too low?");
     }
     sleep(ACCEPT_REST).await;
@@ -95,9 +104,6 @@ async fn connection(
     header_timeout: Duration,
     state: ServerState,
 ) {
-    if let Err(error) = tune(&stream) {
-        log::debug!(event = "socket_option_failed", peer:% = peer, err:% = error; "a socket option could not be set");
-    }
     // A session that is upgraded outlives this connection's HTTP part; it keeps the permit.
     let permit = Arc::new(permit);
     let service = service_fn(|request| routes::answer(request, peer, Arc::clone(&permit), state.clone()));
@@ -114,8 +120,10 @@ async fn connection(
     }
 }
 
-fn tune(stream: &TcpStream) -> io::Result<()> {
+fn tune(stream: &TcpStream, unread_timeout: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL).with_retries(3);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+    let socket = SockRef::from(stream);
+    socket.set_tcp_user_timeout(Some(unread_timeout))?;
+    socket.set_tcp_keepalive(&keepalive)
 }

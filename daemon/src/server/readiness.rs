@@ -25,9 +25,18 @@ impl Default for Readiness {
 }
 
 impl Readiness {
-    /// Enters a phase.
-    pub fn set(&self, phase: Phase) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    /// Starts serving, unless a stop came first. Returns whether it did.
+    pub fn serve(&self) -> bool {
+        let mut phase = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *phase == Phase::Starting {
+            *phase = Phase::Serving;
+        }
+        *phase == Phase::Serving
+    }
+
+    /// Stops serving for good.
+    pub fn stop(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Phase::Stopping;
     }
 
     /// The phase.

@@ -12,7 +12,7 @@ use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENT
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use serde::Serialize;
 use serde_json::json;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{ServerState, auth, stream};
 
@@ -103,8 +103,13 @@ fn ready(state: &ServerState) -> Reply {
     }
 }
 
-/// Machine gauges are read from /sys, which may take its time: off the reactor.
+/// Machine gauges are read from /sys, which may take its time: off the reactor, and one at a time, since loading and
+/// stopping use the same threads.
 async fn metrics(state: &ServerState) -> Reply {
+    static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
+    let Ok(_turn) = ONE_AT_A_TIME.acquire().await else {
+        return text(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be written\n");
+    };
     let metrics = Arc::clone(&state.metrics);
     metrics.set_ready(state.refusal().is_none());
     match tokio::task::spawn_blocking(move || metrics.render()).await {

@@ -24,12 +24,13 @@ use crate::protocol::{ErrorCode, StreamError};
 use crate::session::SessionStart;
 use crate::session::frame_validator::FrameLimits;
 use crate::session::registry::Membership;
-use crate::source::websocket;
+use crate::source::websocket::{self, Closed};
 use crate::telemetry::metrics::Source;
 use crate::telemetry::rate_limited::RateLimited;
 
-/// What clients can cause without a session is logged at most this often.
+/// What clients can cause without a session is logged at most this often, and so are their sessions' errors.
 static REFUSALS: RateLimited = RateLimited::new(10, Duration::from_secs(10));
+static ERRORS: RateLimited = RateLimited::new(20, Duration::from_secs(10));
 
 /// Answers an upgrade request. Every well-formed one is accepted, so that a client that gets no session gets the reason
 /// as an error message; only a daemon that is still starting answers 503.
@@ -57,11 +58,7 @@ pub fn upgrade(
     let admission = admit(&request, peer, &state);
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
-        // A panic costs this connection (its session leaves the registry as it unwinds) and is counted.
-        if AssertUnwindSafe(run(upgraded, admission, peer, &state)).catch_unwind().await.is_err() {
-            state.metrics.panics().inc();
-            state.metrics.error(ErrorCode::InternalError.as_str());
-        }
+        run(upgraded, admission, peer, &state).await;
         drop(permit);
     });
     response.map(|()| Full::default())
@@ -138,19 +135,27 @@ async fn run_session(
     let _active = state.metrics.session(Source::Websocket, pipeline_id).open();
     log::info!(event = "stream_connect", session_id:% = session_id, pipeline_id, peer:% = peer; "a client streams");
     let limits = FrameLimits { max_bytes: config.stream.max_frame_bytes, max_pixels: config.stream.max_frame_pixels };
-    let close_code = websocket::run(socket, session, &state.engine, limits, config.stream.send_timeout).await;
+    let run = websocket::run(socket, session, &state.engine, limits, config.stream.send_timeout);
+    let closed = AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| {
+        // A panic costs this connection; its socket is gone with the task's state, so the client sees 1006.
+        state.metrics.panics().inc();
+        session.end(StreamError::new(ErrorCode::InternalError, "The device failed on this session."));
+        Closed { code: websocket::NO_CLOSE, reason: "panic".to_owned() }
+    });
     if let Some(error) = session.error() {
         state.metrics.error(error.code.as_str());
-        log::warn!(
-            event = "stream_error", session_id:% = session_id, pipeline_id, code = error.code.as_str();
-            "a session ended in an error: {}", error.detail
-        );
+        if let Some(suppressed) = ERRORS.allow(Instant::now()) {
+            log::warn!(
+                event = "stream_error", session_id:% = session_id, pipeline_id, code = error.code.as_str(), suppressed;
+                "a session ended in an error: {}", error.detail
+            );
+        }
     }
     let totals = session.totals();
     log::info!(
         event = "stream_disconnect", session_id:% = session_id, pipeline_id, frame_index = totals.frame_index,
         dropped_frames = totals.dropped_frames, drop_rate = totals.drop_rate,
-        duration_s = totals.duration.as_secs_f64(), close_code; "a stream ended"
+        duration_s = totals.duration.as_secs_f64(), close_code = closed.code, reason = closed.reason; "a stream ended"
     );
 }
 

@@ -110,11 +110,6 @@ impl Session {
         &self.start.pipeline
     }
 
-    /// Where its frames come from.
-    pub fn source(&self) -> Source {
-        self.start.source
-    }
-
     /// Takes in a valid frame. Returns whether the session became ready: the caller then tells the engine. What gives
     /// way is answered `dropped`; a frame after the session's end is not taken.
     #[must_use]
@@ -153,14 +148,12 @@ impl Session {
     pub fn refuse(&self, error: StreamError) {
         self.start.metrics.received.inc();
         self.start.metrics.discarded.inc();
-        let frame_index = self.lock().manager.increment_frame();
-        self.end_before(frame_index, error);
+        self.end_before(|manager| manager.increment_frame(), error);
     }
 
     /// Ends the session: frames so far are answered (what waits is dropped, what runs gives its result), then the error.
     pub fn end(&self, error: StreamError) {
-        let next = self.lock().manager.frame_index() + 1;
-        self.end_before(next, error);
+        self.end_before(|manager| manager.frame_index() + 1, error);
     }
 
     /// Cuts the session's end short: a frame that still runs is not waited for.
@@ -247,9 +240,11 @@ impl Session {
         }
     }
 
-    fn end_before(&self, frame_index: u64, error: StreamError) {
+    /// Ends the session before the frame that `first_unanswered` names.
+    fn end_before(&self, first_unanswered: impl FnOnce(&mut SessionManager) -> u64, error: StreamError) {
         let dropped = {
             let mut state = self.lock();
+            let frame_index = first_unanswered(&mut state.manager);
             state.replies.end(frame_index, error);
             let dropped: Vec<u64> = std::iter::from_fn(|| state.manager.mark_drop()).collect();
             for &frame_index in &dropped {

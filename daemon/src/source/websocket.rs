@@ -20,7 +20,7 @@ use crate::engine::Engine;
 use crate::protocol::{ErrorCode, StreamError};
 use crate::session::Session;
 use crate::session::frame_validator::{self, FrameError, FrameLimits};
-use crate::sink::progress::{Counted, Progress};
+use crate::sink::progress::Counted;
 use crate::sink::reply::{self, Outbox, WriteEnd};
 
 /// A client's socket after the upgrade.
@@ -31,23 +31,36 @@ pub type Socket = WebSocketStream<Counted<TcpStream>>;
 const READ_BUFFER_BYTES: usize = 32 << 10;
 /// Replies are small and flushed at once.
 const WRITE_BUFFER_BYTES: usize = 16 << 10;
+/// Most that is buffered for a client that does not read. Past it the library keeps only the newest pong (RFC 6455,
+/// section 5.5.3), so that a flood of pings costs no memory. The largest message is far smaller (`MAX_RESULT_BYTES`).
+const MAX_WRITE_BUFFER_BYTES: usize = 4 << 20;
 /// How long the daemon waits for the client's part of a closing handshake, and for it to take the last message.
 const CLOSING: Duration = Duration::from_secs(2);
-/// Close codes that are never on the wire (RFC 6455, section 7.4.1): no code was given; the connection just ended.
+/// The client's close frame had no code. Like [`NO_CLOSE`] it is never on the wire (RFC 6455, section 7.4.1).
 const NO_CODE: u16 = 1005;
-const NO_CLOSE: u16 = 1006;
+/// The connection ended without a close frame.
+pub const NO_CLOSE: u16 = 1006;
 
 /// How the read half ended.
 #[derive(Debug)]
 enum ReadEnd {
     /// The client closed, with this code.
     Closed(u16),
-    /// The connection ended without a closing handshake.
-    Gone,
+    /// The connection ended without a closing handshake: how.
+    Gone(String),
     /// The session was ended in an error, which the write half sends.
     Refused,
-    /// The client broke RFC 6455.
-    Violation,
+    /// The client broke RFC 6455: how.
+    Violation(String),
+}
+
+/// How a session's connection ended.
+#[derive(Debug)]
+pub struct Closed {
+    /// The close code, sent or received; 1006 where there was none.
+    pub code: u16,
+    /// Why, in a few words for the log.
+    pub reason: String,
 }
 
 /// Takes over a connection after its upgrade; `already_read` came with the request.
@@ -55,36 +68,39 @@ pub async fn open(stream: TcpStream, already_read: Vec<u8>, max_frame_bytes: usi
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
         .max_message_size(Some(max_frame_bytes))
         .max_frame_size(Some(max_frame_bytes));
     WebSocketStream::from_partially_read(Counted::new(stream), already_read, Role::Server, Some(config)).await
 }
 
-/// Runs a session to its end and returns the close code that it ended with.
+/// Runs a session to its end and returns how it ended.
 pub async fn run(
     socket: Socket,
     session: &Arc<Session>,
     engine: &Engine,
     limits: FrameLimits,
     send_timeout: Duration,
-) -> u16 {
+) -> Closed {
     let progress = socket.get_ref().progress();
     let (mut sink, mut stream) = socket.split();
-    let code = {
+    let ending = {
         let read = pin!(read_frames(&mut stream, session, engine, limits));
         let outbox = Outbox { pop: || session.pop_outgoing(), bell: session.outbox_bell() };
         let write = pin!(reply::write_replies(&mut sink, outbox, &progress, send_timeout));
         match future::select(read, write).await {
             future::Either::Left((ReadEnd::Refused, write)) => written(write.await),
             future::Either::Left((ReadEnd::Closed(code), _)) => Ending::ByClient(code),
-            future::Either::Left((ReadEnd::Gone, _)) => Ending::Gone,
-            future::Either::Left((ReadEnd::Violation, _)) => Ending::Violation,
+            future::Either::Left((ReadEnd::Gone(how), _)) => Ending::Gone(how),
+            future::Either::Left((ReadEnd::Violation(how), _)) => Ending::Violation(how),
             future::Either::Right((end, _)) => written(end),
         }
     };
     session.close();
-    let Ok(socket) = sink.reunite(stream) else { return NO_CLOSE };
-    finish(socket, code, &progress).await
+    match sink.reunite(stream) {
+        Ok(socket) => finish(socket, ending).await,
+        Err(error) => Closed { code: NO_CLOSE, reason: error.to_string() },
+    }
 }
 
 /// Refuses a client that gets no session: its error, then the close.
@@ -99,40 +115,38 @@ pub async fn refuse(mut socket: Socket, error: &StreamError, send_timeout: Durat
 #[derive(Debug)]
 enum Ending {
     ByClient(u16),
-    BySession(u16),
-    Violation,
-    Gone,
+    BySession(StreamError),
+    Violation(String),
+    Gone(String),
 }
 
 fn written(end: WriteEnd) -> Ending {
     match end {
-        WriteEnd::Sent(error) => Ending::BySession(error.code.close_code()),
-        WriteEnd::Broken(_) | WriteEnd::Stuck => Ending::Gone,
+        WriteEnd::Sent(error) => Ending::BySession(error),
+        WriteEnd::Broken(error) => Ending::Gone(format!("sending failed: {error}")),
+        WriteEnd::Stuck => Ending::Gone("the client read nothing for stream.send_timeout_s".to_owned()),
     }
 }
 
-async fn finish(mut socket: Socket, ending: Ending, progress: &Progress) -> u16 {
+async fn finish(mut socket: Socket, ending: Ending) -> Closed {
     match ending {
         Ending::ByClient(code) => {
             // The library has queued the answer to the client's close frame; reading on sends it.
             let _ = timeout(CLOSING, async { while let Some(Ok(_)) = socket.next().await {} }).await;
-            code
+            Closed { code, reason: "the client closed".to_owned() }
         }
-        Ending::BySession(code) => {
+        Ending::BySession(error) => {
             drain(socket).await;
-            code
+            Closed { code: error.code.close_code(), reason: error.code.as_str().to_owned() }
         }
-        Ending::Violation => {
+        Ending::Violation(how) => {
             let close = CloseFrame { code: CloseCode::Protocol, reason: "protocol error".into() };
             if let Ok(Ok(())) = timeout(CLOSING, socket.send(Message::Close(Some(close)))).await {
                 drain(socket).await;
             }
-            CloseCode::Protocol.into()
+            Closed { code: CloseCode::Protocol.into(), reason: how }
         }
-        Ending::Gone => {
-            log::debug!(event = "stream_gone", sent_bytes = progress.bytes(); "the connection ended without a close");
-            NO_CLOSE
-        }
+        Ending::Gone(how) => Closed { code: NO_CLOSE, reason: how },
     }
 }
 
@@ -175,7 +189,7 @@ async fn read_frames(
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
             Some(Err(error)) => return refuse_broken(error, session, limits),
-            None => return ReadEnd::Gone,
+            None => return ReadEnd::Gone("the connection ended".to_owned()),
         }
     }
 }
@@ -193,8 +207,10 @@ fn refuse_broken(error: WsError, session: &Session, limits: FrameLimits) -> Read
             ReadEnd::Refused
         }
         WsError::Utf8(_) => refuse_text(session),
-        WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => ReadEnd::Gone,
-        WsError::Protocol(_) => ReadEnd::Violation,
-        _ => ReadEnd::Gone,
+        WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            ReadEnd::Gone("the client left without a close".to_owned())
+        }
+        WsError::Protocol(violation) => ReadEnd::Violation(violation.to_string()),
+        error => ReadEnd::Gone(format!("reading failed: {error}")),
     }
 }

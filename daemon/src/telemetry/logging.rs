@@ -92,7 +92,7 @@ impl Log for Logger {
             }
             None => {
                 let line = json_line(record, SystemTime::now());
-                // A closed or full standard error must cost no more than its lines.
+                // A closed standard error, or one on a full disk, costs its lines and no more.
                 let _ = std::io::stderr().lock().write_all(line.as_bytes());
             }
         }

@@ -1,0 +1,62 @@
+//! What a reload keeps when something is missing, and what it says.
+
+use std::fs;
+
+use forgesyted_tests::{Daemon, Signal, frames};
+use serde_json::{Value, json};
+
+fn reload(daemon: &Daemon) -> Value {
+    let before = daemon.events().of_kind("config_reloaded").len();
+    daemon.signal(Signal::HUP);
+    daemon.events().wait_count("config_reloaded", before + 1).pop().unwrap()
+}
+
+#[test]
+fn a_pipeline_folder_that_is_away_keeps_its_pipelines() {
+    let daemon = Daemon::builder().start();
+    fs::rename(daemon.file("pipelines"), daemon.file("away")).unwrap();
+    let reloaded = reload(&daemon);
+    let rejected = daemon.events().of_kind("pipeline_rejected").pop().unwrap();
+    let message = rejected["message"].as_str().unwrap();
+    assert!(message.contains("cannot be listed") && message.contains("until a restart"), "{message}");
+    assert!(reloaded["message"].as_str().unwrap().contains("1 pipeline files refused"), "{reloaded}");
+    assert_eq!(daemon.client("noop").ask(&frames::white()), json!({}));
+    fs::rename(daemon.file("away"), daemon.file("pipelines")).unwrap();
+    assert_eq!(reload(&daemon)["message"], "serving noop");
+}
+
+#[test]
+fn a_folder_that_was_never_there_is_named_when_nothing_is_loaded() {
+    let daemon = Daemon::builder().setting("pipelines.dirs", r#"["no-such-folder"]"#).start();
+    let missing = daemon.events().of_kind("pipeline_dir_missing").pop().unwrap();
+    assert!(missing["message"].as_str().unwrap().contains("no-such-folder"), "{missing}");
+    let ready = daemon.get("/readyz");
+    assert_eq!(ready.status, 503);
+    assert!(ready.body.contains("no pipeline is loaded"), "{}", ready.body);
+}
+
+#[test]
+fn what_needs_a_restart_is_said_at_every_reload_until_then() {
+    let daemon = Daemon::builder().start();
+    let config = fs::read_to_string(daemon.file("forgesyted.toml")).unwrap();
+    daemon.folder().write("forgesyted.toml", config.replace("workers = 1", "workers = 2"));
+    for _ in 0..2 {
+        let reloaded = reload(&daemon);
+        assert_eq!(reloaded["restart_needed"], "engine.workers");
+        assert!(reloaded["message"].as_str().unwrap().contains("a restart is needed for engine.workers"), "{reloaded}");
+    }
+}
+
+#[test]
+fn a_full_daemon_is_not_ready() {
+    let daemon = Daemon::builder().setting("stream.max_sessions", 1).start();
+    assert_eq!(daemon.get("/readyz").status, 200);
+    let client = daemon.client("noop");
+    daemon.wait_sessions(1);
+    let ready = daemon.get("/readyz");
+    assert_eq!((ready.status, ready.body.as_str()), (503, "all 1 sessions of stream.max_sessions are taken\n"));
+    assert_eq!(daemon.metrics().value("forgesyted_ready"), 0.0);
+    drop(client);
+    daemon.wait_sessions(0);
+    assert_eq!(daemon.get("/readyz").status, 200);
+}
