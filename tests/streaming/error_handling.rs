@@ -28,10 +28,10 @@ fn an_error_comes_after_the_answers_and_is_the_last() {
     let (builder, gate) = Daemon::builder().env("STREAM_MAX_FRAME_SIZE_MB", "0.01").held();
     let daemon = builder.start();
     let too_large = vec![0xFF; 20_000];
-    for (message, code, close_code) in [
-        (Message::text("{}"), "invalid_message", 1003),
-        (Message::binary(&b"no JPEG"[..]), "invalid_frame", 1007),
-        (Message::binary(too_large), "frame_too_large", 1009),
+    for (round, message, code, close_code) in [
+        (1, Message::text("{}"), "invalid_message", 1003),
+        (2, Message::binary(&b"no JPEG"[..]), "invalid_frame", 1007),
+        (3, Message::binary(too_large), "frame_too_large", 1009),
     ] {
         let errors = daemon.metrics().errors(code);
         let mut client = three_frames(&daemon, &gate, "held");
@@ -45,9 +45,9 @@ fn an_error_comes_after_the_answers_and_is_the_last() {
         drop(client);
         daemon.wait_sessions(0);
         assert_eq!(daemon.metrics().errors(code), errors + 1);
-        let ends = daemon.events().of_kind("stream_disconnect");
-        assert_eq!(ends.last().unwrap()["close_code"], close_code);
-        assert_eq!(daemon.events().of_kind("stream_error").last().unwrap()["code"], code);
+        let logged = |event| daemon.events().wait_count(event, round).pop().unwrap();
+        assert_eq!(logged("stream_disconnect")["close_code"], close_code);
+        assert_eq!(logged("stream_error")["code"], code);
     }
 }
 

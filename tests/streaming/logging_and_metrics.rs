@@ -75,6 +75,7 @@ fn nothing_is_logged_per_frame_at_the_default_level() {
     let daemon = mean(Daemon::builder()).start();
     let mut clients = [daemon.client("mean"), daemon.client("noop")];
     clients.iter_mut().for_each(|client| drop(client.ask(&frames::camera())));
+    daemon.events().wait_count("stream_connect", 2);
     let before = daemon.events().lines().len();
     for client in &mut clients {
         (0..200).for_each(|_| drop(client.ask(&frames::camera())));
@@ -224,7 +225,7 @@ fn the_books_balance_however_sessions_end() {
         );
     }
     assert_eq!(metrics.value("stream_panics_total"), 0.0);
-    let ends = daemon.events().of_kind("stream_disconnect");
+    let ends = daemon.events().wait_count("stream_disconnect", 4 * 12);
     let logged = |key: &str| ends.iter().map(|end| end[key].as_u64().unwrap()).sum::<u64>();
     let counted = |what| ["mean", "raises", "noop"].iter().map(|pipeline| metrics.frames(what, pipeline)).sum::<u64>();
     assert_eq!(logged("frame_index"), counted("received"));

@@ -160,7 +160,7 @@ impl App {
         log::info!(event = "listening", listen:% = address, config = self.config_file; "listening on {address}");
         let state = self.state;
         let engine = Arc::clone(&state.engine);
-        tokio::spawn(async move { engine.wake_workers().await });
+        tokio::spawn(async move { engine.carry_wakes().await });
         let listening = tokio::spawn(server::serve(listener, state.clone()));
         let at_start = state.config.load_full();
         let context = reload::Context { state: state.clone(), device: self.plan.device, source: self.source, at_start };

@@ -50,6 +50,8 @@ pub trait Lane: Send + Sync + fmt::Debug {
     /// Takes the outcome of the frame taken last: its result as JSON text, or the error that ends the session. Returns
     /// whether another frame waits.
     fn deliver(&self, frame_index: u64, outcome: Result<String, StreamError>) -> bool;
+    /// Tells whoever sends replies that outcomes were delivered; called on the reactor, once for all that came together.
+    fn announce(&self);
     /// The session's identity and pipeline, for logs.
     fn describe(&self) -> (Uuid, &str);
 }
@@ -85,11 +87,12 @@ impl Engine {
         self.workers.ready(lane);
     }
 
-    /// Wakes workers that sleep when sessions become ready. The reactor runs this beside the sessions, so it comes after
-    /// every session that was readable at once: workers are woken for all of their frames together, and on a busy core
-    /// not once a frame, each time in the place of the reactor. It never ends.
-    pub async fn wake_workers(&self) {
-        self.workers.wake_sleepers().await;
+    /// Carries wakes between the reactor and the workers; the reactor runs this beside the sessions, and it never ends.
+    ///
+    /// Workers are woken, and deliveries announced, for all sessions of one turn of the reactor together: on a busy core a
+    /// wake for each frame would cost two switches and a system call a frame.
+    pub async fn carry_wakes(&self) {
+        tokio::join!(self.workers.wake_sleepers(), self.workers.announce_served());
     }
 
     /// How often each worker has come round, idle or busy; a worker whose number stands still is stuck in a frame.

@@ -38,6 +38,9 @@ pub(super) struct Workers {
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
+    /// Lanes with outcomes that are not announced yet, and the bell that is rung for the first of them.
+    served: Mutex<Vec<Arc<dyn Lane>>>,
+    served_bell: Notify,
     rounds: Vec<AtomicU64>,
     device_lost: AtomicBool,
     plan: EnginePlan,
@@ -59,6 +62,8 @@ impl Workers {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             wake: Condvar::new(),
+            served: Mutex::default(),
+            served_bell: Notify::new(),
             rounds: (0..plan.workers).map(|_| AtomicU64::new(0)).collect(),
             device_lost: AtomicBool::new(false),
             plan,
@@ -99,6 +104,16 @@ impl Workers {
                 wake
             };
             (0..wake).for_each(|_| self.shared.wake.notify_one());
+        }
+    }
+
+    /// Announces what workers delivered; runs for as long as it is polled.
+    pub(super) async fn announce_served(&self) {
+        let mut served = Vec::new();
+        loop {
+            self.shared.served_bell.notified().await;
+            std::mem::swap(&mut served, &mut *self.shared.served());
+            served.drain(..).for_each(|lane: Arc<dyn Lane>| lane.announce());
         }
     }
 
@@ -172,9 +187,22 @@ impl Shared {
                 Err(self.panicked(&*lane, &job, &*panic))
             }
         };
-        if lane.deliver(job.frame_index, outcome) {
+        let more = lane.deliver(job.frame_index, outcome);
+        self.note_served(Arc::clone(&lane));
+        if more {
             // This worker comes round at once, so nobody needs to be woken for it.
             self.lock().schedule.push(lane);
+        }
+    }
+
+    fn note_served(&self, lane: Arc<dyn Lane>) {
+        let is_first = {
+            let mut served = self.served();
+            served.push(lane);
+            served.len() == 1
+        };
+        if is_first {
+            self.served_bell.notify_one();
         }
     }
 
@@ -209,6 +237,10 @@ impl Shared {
     fn close(&self) {
         self.lock().stopping = true;
         self.wake.notify_all();
+    }
+
+    fn served(&self) -> MutexGuard<'_, Vec<Arc<dyn Lane>>> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

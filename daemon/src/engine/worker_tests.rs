@@ -56,6 +56,8 @@ impl Lane for Backlog {
         more
     }
 
+    fn announce(&self) {}
+
     fn describe(&self) -> (Uuid, &str) {
         (Uuid::nil(), self.pipeline.id())
     }

@@ -111,7 +111,7 @@ impl Session {
     }
 
     /// Takes in a valid frame. Returns whether the session became ready: the caller then tells the engine. What gives
-    /// way is answered `dropped`; a frame after the session's end is not taken.
+    /// way is answered `dropped`; a frame after the session's end is counted and not taken.
     #[must_use]
     pub fn offer(&self, jpeg: Bytes) -> bool {
         let now = Instant::now();
@@ -121,6 +121,7 @@ impl Session {
         let (offered, state_change) = {
             let mut state = self.lock();
             if state.closed || state.replies.is_ending() {
+                state.manager.increment_frame();
                 metrics.discarded.inc();
                 return false;
             }
@@ -313,8 +314,11 @@ impl Lane for Session {
             0 => metrics.processed.inc(),
             _ => metrics.discarded.inc_by(discarded as u64),
         }
-        self.outbox.notify_one();
         more
+    }
+
+    fn announce(&self) {
+        self.outbox.notify_one();
     }
 
     fn describe(&self) -> (Uuid, &str) {
