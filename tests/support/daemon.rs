@@ -33,7 +33,11 @@ impl Daemon {
         Builder::default()
     }
 
-    pub(crate) fn new(folder: Folder, mut child: Child) -> Daemon {
+    /// A daemon that was started elsewhere, its standard error piped; `folder` goes with it.
+    ///
+    /// # Panics
+    /// When standard error is not piped.
+    pub fn new(folder: Folder, mut child: Child) -> Daemon {
         let events = Events::of(child.stderr.take().expect("standard error is piped"));
         let pid = Pid::from_child(&child);
         Daemon { folder, child: Mutex::new(child), pid, events }
