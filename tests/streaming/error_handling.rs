@@ -7,21 +7,9 @@ use forgesyted_tests::builder::measure_node;
 use forgesyted_tests::client::{Received, outcomes};
 use forgesyted_tests::modules::{self, module};
 use forgesyted_tests::raw::{Raw, announce};
-use forgesyted_tests::{Client, Daemon, Gate, frames, wait};
+use forgesyted_tests::{Daemon, frames, wait};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
-
-/// A session with one frame running and two waiting.
-fn three_frames(daemon: &Daemon, gate: &Gate, pipeline: &str) -> Client {
-    let mut client = daemon.client(pipeline);
-    gate.close();
-    let started = gate.started();
-    client.send(&frames::black());
-    gate.wait_started(started, 1);
-    client.send(&frames::black());
-    client.send(&frames::black());
-    client
-}
 
 #[test]
 fn an_error_comes_after_the_answers_and_is_the_last() {
@@ -34,7 +22,7 @@ fn an_error_comes_after_the_answers_and_is_the_last() {
         (3, Message::binary(too_large), "frame_too_large", 1009),
     ] {
         let errors = daemon.metrics().errors(code);
-        let mut client = three_frames(&daemon, &gate, "held");
+        let mut client = gate.three_frames(&daemon, "held");
         client.send_message(message);
         // The session is ending, and waits for the frame that runs; frames sent after the error are answered by nothing.
         client.try_send(&frames::black());
@@ -183,7 +171,7 @@ fn a_client_that_vanishes_leaves_nothing_behind() {
     let end = daemon.events().wait_for("stream_disconnect");
     assert_eq!((&end["close_code"], &end["frame_index"]), (&json!(1006), &json!(0)));
     // With a frame running, and others waiting.
-    drop(three_frames(&daemon, &gate, "held"));
+    drop(gate.three_frames(&daemon, "held"));
     daemon.wait_sessions(0);
     let mut next = daemon.client("held");
     next.send(&frames::white());

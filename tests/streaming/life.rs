@@ -10,13 +10,7 @@ use serde_json::{Value, json};
 
 /// A client whose first frame runs and whose second and third wait.
 fn three_frames(daemon: &Daemon, gate: &Gate) -> Client {
-    let mut client = daemon.client("held");
-    gate.close();
-    let started = gate.started();
-    client.send(&frames::white());
-    gate.wait_started(started, 1);
-    client.send(&frames::white());
-    client.send(&frames::white());
+    let client = gate.three_frames(daemon, "held");
     wait::until("two frames to wait", || daemon.sessions()[0]["waiting_frames"] == 2);
     client
 }
@@ -95,10 +89,8 @@ fn a_stop_while_models_load_is_a_stop() {
 
 /// Rewrites a file of the daemon and has it read again.
 fn reload(daemon: &Daemon, event: &str, name: &str, content: impl AsRef<[u8]>) -> Value {
-    let before = daemon.events().of_kind(event).len();
     daemon.folder().write(name, content);
-    daemon.signal(Signal::HUP);
-    daemon.events().wait_count(event, before + 1).pop().unwrap()
+    daemon.reload(event)
 }
 
 fn config_of(daemon: &Daemon) -> String {

@@ -2,27 +2,21 @@
 
 use std::fs;
 
-use forgesyted_tests::{Daemon, Signal, frames};
-use serde_json::{Value, json};
-
-fn reload(daemon: &Daemon) -> Value {
-    let before = daemon.events().of_kind("config_reloaded").len();
-    daemon.signal(Signal::HUP);
-    daemon.events().wait_count("config_reloaded", before + 1).pop().unwrap()
-}
+use forgesyted_tests::{Daemon, frames};
+use serde_json::json;
 
 #[test]
 fn a_pipeline_folder_that_is_away_keeps_its_pipelines() {
     let daemon = Daemon::builder().start();
     fs::rename(daemon.file("pipelines"), daemon.file("away")).unwrap();
-    let reloaded = reload(&daemon);
+    let reloaded = daemon.reload("config_reloaded");
     let rejected = daemon.events().of_kind("pipeline_rejected").pop().unwrap();
     let message = rejected["message"].as_str().unwrap();
     assert!(message.contains("cannot be listed") && message.contains("until a restart"), "{message}");
     assert!(reloaded["message"].as_str().unwrap().contains("1 pipeline files refused"), "{reloaded}");
     assert_eq!(daemon.client("noop").ask(&frames::white()), json!({}));
     fs::rename(daemon.file("away"), daemon.file("pipelines")).unwrap();
-    assert_eq!(reload(&daemon)["message"], "serving noop");
+    assert_eq!(daemon.reload("config_reloaded")["message"], "serving noop");
 }
 
 #[test]
@@ -41,7 +35,7 @@ fn what_needs_a_restart_is_said_at_every_reload_until_then() {
     let config = fs::read_to_string(daemon.file("forgesyted.toml")).unwrap();
     daemon.folder().write("forgesyted.toml", config.replace("workers = 1", "workers = 2"));
     for _ in 0..2 {
-        let reloaded = reload(&daemon);
+        let reloaded = daemon.reload("config_reloaded");
         assert_eq!(reloaded["restart_needed"], "engine.workers");
         assert!(reloaded["message"].as_str().unwrap().contains("a restart is needed for engine.workers"), "{reloaded}");
     }

@@ -43,6 +43,16 @@ impl Daemon {
         Daemon { folder, child: Mutex::new(child), pid, events }
     }
 
+    /// Has it read configuration and pipelines again, and waits for the next line of this event.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub fn reload(&self, event: &str) -> Value {
+        let before = self.events.of_kind(event).len();
+        self.signal(Signal::HUP);
+        self.events.wait_count(event, before + 1).pop().expect("one more line")
+    }
+
     /// Its folder.
     pub fn folder(&self) -> &Folder {
         &self.folder

@@ -8,7 +8,9 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::wait;
+use crate::client::Client;
+use crate::daemon::Daemon;
+use crate::{frames, wait};
 
 const ALLOWED: u64 = 0;
 const STARTED: u64 = 1;
@@ -67,6 +69,21 @@ impl Gate {
     /// Frames that reached the gate so far; trial runs at load count.
     pub fn started(&self) -> i64 {
         self.read(STARTED)
+    }
+
+    /// A session with one frame running in this gate and two waiting.
+    ///
+    /// # Panics
+    /// When the first does not start.
+    pub fn three_frames(&self, daemon: &Daemon, pipeline: &str) -> Client {
+        let mut client = daemon.client(pipeline);
+        self.close();
+        let started = self.started();
+        client.send(&frames::black());
+        self.wait_started(started, 1);
+        client.send(&frames::black());
+        client.send(&frames::black());
+        client
     }
 
     /// Waits until `more` frames have reached the gate since `started` was read.
