@@ -325,3 +325,45 @@ impl Lane for Session {
         (self.id, self.start.pipeline.id())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::pipeline::image::{ImageNeed, Scaler};
+    use crate::pipeline::nodes::{Node, Payload};
+    use crate::pipeline::of_one_node;
+    use crate::protocol::ErrorCode;
+    use crate::telemetry::metrics::Metrics;
+
+    #[derive(Debug)]
+    struct Idle;
+
+    impl Node for Idle {
+        fn needs(&self) -> ImageNeed {
+            ImageNeed::None
+        }
+
+        fn run(&self, _: &Payload<'_>, _: &mut Scaler) -> Result<serde_json::Map<String, serde_json::Value>, String> {
+            Ok(serde_json::Map::new())
+        }
+    }
+
+    /// What a client sends between its error and its close is counted in the log as in the metrics, and nowhere answered.
+    #[test]
+    fn a_frame_after_the_error_is_counted_and_not_taken() {
+        let metrics = Metrics::new("0", "0").unwrap().session(Source::Websocket, "idle");
+        let session = Session::new(SessionStart {
+            source: Source::Websocket,
+            peer: None,
+            pipeline: Arc::new(of_one_node("idle", Box::new(Idle))),
+            metrics: metrics.clone(),
+            thresholds: (&Config::default().stream).into(),
+        });
+        session.end(StreamError::new(ErrorCode::ShuttingDown, "why"));
+        assert!(!session.offer(Bytes::from_static(b"late")), "it does not become ready");
+        assert!(session.take().is_none());
+        assert_eq!((session.totals().frame_index, metrics.received.get(), metrics.discarded.get()), (1, 1, 1));
+        assert!(matches!(session.pop_outgoing(), Some(Outgoing::End(_))) && session.pop_outgoing().is_none());
+    }
+}
