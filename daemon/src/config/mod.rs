@@ -6,6 +6,7 @@
 //! Not here: what a setting does. Each room reads its own struct of [`Config`]. Pipeline files are read by `pipeline`,
 //! command-line arguments by `commands`, and reloading is run by `app`.
 
+mod camera;
 mod found;
 mod load;
 mod places;
@@ -14,6 +15,7 @@ mod report;
 mod schema;
 mod settings;
 
+pub use camera::{CameraConfig, CameraDevice, CameraFormat, ControlValue};
 pub use load::{Loaded, Origin, environment, load, read};
 pub use places::installation_prefix;
 pub use problem::{ConfigError, Place, Problem};
