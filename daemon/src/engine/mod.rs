@@ -16,6 +16,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::pipeline::Pipeline;
+use crate::pipeline::frame::Frame;
 use crate::pipeline::service::{self, FrameFailure, Scratch};
 use crate::pipeline::torch::Device;
 use crate::protocol::StreamError;
@@ -38,7 +39,8 @@ pub struct Job {
 
 impl Job {
     fn run(&self, scratch: &mut Scratch) -> Result<String, FrameFailure> {
-        service::run_on_frame(&self.pipeline, self.frame_index, &self.jpeg, self.could_run_at, scratch)
+        let frame = Frame::jpeg(self.jpeg.clone());
+        service::run_on_frame(&self.pipeline, self.frame_index, &frame, self.could_run_at, scratch)
     }
 }
 

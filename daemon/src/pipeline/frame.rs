@@ -70,6 +70,32 @@ pub enum Rotation {
     ThreeQuarters,
 }
 
+impl PixelLayout {
+    /// Every layout.
+    pub const ALL: [PixelLayout; 7] = [
+        PixelLayout::Yuyv,
+        PixelLayout::Uyvy,
+        PixelLayout::Nv12,
+        PixelLayout::Yu12,
+        PixelLayout::Grey,
+        PixelLayout::Rgb3,
+        PixelLayout::Bgr3,
+    ];
+
+    /// Its V4L2 name of four letters.
+    pub fn fourcc(self) -> &'static str {
+        match self {
+            PixelLayout::Yuyv => "YUYV",
+            PixelLayout::Uyvy => "UYVY",
+            PixelLayout::Nv12 => "NV12",
+            PixelLayout::Yu12 => "YU12",
+            PixelLayout::Grey => "GREY",
+            PixelLayout::Rgb3 => "RGB3",
+            PixelLayout::Bgr3 => "BGR3",
+        }
+    }
+}
+
 impl Frame {
     /// A JPEG as a client sent it.
     pub fn jpeg(jpeg: Bytes) -> Self {
@@ -100,6 +126,6 @@ impl fmt::Debug for FrameData {
 
 impl fmt::Debug for RawPicture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}({}x{}, {} bytes)", self.layout, self.width, self.height, self.bytes.len())
+        write!(f, "{}({}x{}, {} bytes)", self.layout.fourcc(), self.width, self.height, self.bytes.len())
     }
 }

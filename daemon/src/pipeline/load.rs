@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::definition::{self, NodeDefinition};
+use super::frame::Frame;
 use super::graph::{self, GraphNode};
 use super::image::{self, ImageNeed};
 use super::nodes::{self, NodeSetup};
@@ -103,7 +104,7 @@ fn build(
 
 fn warm_up(pipeline: &Pipeline) -> Result<(), String> {
     let _no_grad = torch::prepare_thread(1);
-    let sample = image::sample_jpeg(SAMPLE_SIZE.0, SAMPLE_SIZE.1)?;
+    let sample = Frame::jpeg(image::sample_jpeg(SAMPLE_SIZE.0, SAMPLE_SIZE.1)?.into());
     let mut scratch = Scratch::default();
     for _ in 0..WARM_UP_RUNS {
         service::run(pipeline, 1, &sample, &mut scratch).map_err(|failure| match failure {

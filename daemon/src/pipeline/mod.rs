@@ -1,6 +1,6 @@
 //! Pipelines: DAGs of nodes that turn a frame into one JSON value. Lives here: reading and checking pipeline files, the
-//! order of the nodes, decoding and scaling, node kinds, and the loaded set with its swap. Does not live here: whose frame
-//! runs (`engine`), or what a client is sent (`sink`).
+//! order of the nodes, decoding and scaling, node kinds, the loaded set with its swap, and the way back to a JPEG that
+//! shows a frame and its result. Does not live here: whose frame runs (`engine`), or what a client is sent (`sink`).
 //!
 //! A new node kind is one file in `nodes/` and one line in its table.
 
@@ -11,6 +11,7 @@ pub mod image;
 mod load;
 pub mod nodes;
 mod origin;
+mod raw;
 pub mod registry;
 pub mod service;
 pub mod torch;

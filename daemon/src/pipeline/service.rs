@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::Pipeline;
+use super::frame::Frame;
 use super::image::{DecodeError, Decoder, ImageNeed, Scaler};
 use super::nodes::Payload;
 use crate::protocol::{ErrorCode, StreamError};
@@ -24,7 +25,7 @@ pub struct Scratch {
 /// Why a frame has no result.
 #[derive(Debug, Error)]
 pub enum FrameFailure {
-    /// The JPEG cannot be decoded.
+    /// The frame cannot be decoded.
     #[error("the frame cannot be decoded: {0}")]
     Undecodable(#[from] DecodeError),
     /// A node failed.
@@ -58,14 +59,14 @@ impl From<FrameFailure> for StreamError {
 pub fn run_on_frame(
     pipeline: &Pipeline,
     frame_index: u64,
-    jpeg: &[u8],
+    frame: &Frame,
     could_run_at: Instant,
     scratch: &mut Scratch,
 ) -> Result<String, FrameFailure> {
     if let Some(metrics) = &pipeline.metrics {
         metrics.wait.observe(could_run_at.elapsed().as_secs_f64());
     }
-    let merged = run(pipeline, frame_index, jpeg, scratch)?;
+    let merged = run(pipeline, frame_index, frame, scratch)?;
     let result = Value::Object(merged).to_string();
     if result.len() > MAX_RESULT_BYTES {
         let reason = format!("the result has {} bytes of JSON, and at most {MAX_RESULT_BYTES} are sent", result.len());
@@ -82,7 +83,7 @@ pub fn run_on_frame(
 pub(super) fn run(
     pipeline: &Pipeline,
     frame_index: u64,
-    jpeg: &[u8],
+    frame: &Frame,
     scratch: &mut Scratch,
 ) -> Result<Map<String, Value>, FrameFailure> {
     let Scratch { decoder, scaler } = scratch;
@@ -90,7 +91,7 @@ pub(super) fn run(
         ImageNeed::None => None,
         need => {
             let started = Instant::now();
-            let picture = decoder.decode(jpeg, need)?;
+            let picture = decoder.decode(frame, need)?;
             if let Some(metrics) = &pipeline.metrics {
                 metrics.decode.observe(started.elapsed().as_secs_f64());
             }
