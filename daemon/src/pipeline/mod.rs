@@ -5,6 +5,7 @@
 //! A new node kind is one file in `nodes/` and one line in its table.
 
 pub mod definition;
+pub mod encode;
 pub mod frame;
 pub mod graph;
 pub mod image;
