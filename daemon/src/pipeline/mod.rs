@@ -12,6 +12,7 @@ pub mod image;
 mod load;
 pub mod nodes;
 mod origin;
+pub mod overlay;
 mod raw;
 pub mod registry;
 pub mod service;
