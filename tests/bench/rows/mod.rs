@@ -1,6 +1,7 @@
 //! The rows of the table, one file each: what it measures, beside which limit, and the goal.
 
 mod cnn;
+mod convert;
 mod latency;
 mod memory;
 mod noop;
@@ -34,6 +35,8 @@ pub enum Row {
     Memory,
     /// From exec to ready
     Start,
+    /// Raw camera frames to RGB
+    Convert,
 }
 
 impl Row {
@@ -54,6 +57,7 @@ impl Row {
             Row::Overload => overload::run(bench),
             Row::Memory => memory::run(bench),
             Row::Start => start::run(bench),
+            Row::Convert => convert::run(bench),
         }
     }
 }
