@@ -1,7 +1,8 @@
-//! `[[camera]]`: the local cameras.
+//! `[[camera]]`: the local cameras, as types and as text.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// One `[[camera]]` table, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +43,8 @@ pub enum CameraDevice {
         /// Serial number, where several are alike.
         serial: Option<String>,
     },
-    /// A folder of JPEG files or an MJPEG file, looped.
+    /// A folder of JPEG files or an MJPEG file, looped. In a loaded configuration a relative path has been looked up: it
+    /// starts from a folder that was searched.
     Replay(PathBuf),
 }
 
@@ -65,4 +67,100 @@ pub enum ControlValue {
     Boolean(bool),
     /// A text, or a menu's entry by name.
     Text(String),
+}
+
+/// Longest serial number that USB has room for, in characters.
+const SERIAL_LENGTH: usize = 126;
+
+impl CameraConfig {
+    /// The defaults. Name and device have none: they are empty here.
+    pub(super) fn blank() -> Self {
+        CameraConfig {
+            name: String::new(),
+            device: CameraDevice::Path(PathBuf::new()),
+            pipeline: None,
+            width: 640,
+            height: 480,
+            fps: 30.0,
+            format: CameraFormat::Auto,
+            controls: BTreeMap::new(),
+            rotate: 0,
+            always_on: true,
+        }
+    }
+}
+
+impl CameraDevice {
+    /// The device that a text of the configuration means; a replay's path stays as written. `None` where it means none.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.chars().any(char::is_control) {
+            return None;
+        }
+        if let Some(path) = text.strip_prefix("replay:") {
+            return (!path.is_empty()).then(|| CameraDevice::Replay(path.into()));
+        }
+        if let Some(ids) = text.strip_prefix("usb:") {
+            let mut parts = ids.splitn(3, ':');
+            let (vendor, product) = (usb_id(parts.next()?)?, usb_id(parts.next()?)?);
+            let serial = parts.next().map(str::to_owned);
+            let fits = serial.as_ref().is_none_or(|s| (1..=SERIAL_LENGTH).contains(&s.chars().count()));
+            return fits.then_some(CameraDevice::Usb { vendor, product, serial });
+        }
+        Path::new(text).is_absolute().then(|| CameraDevice::Path(text.into()))
+    }
+}
+
+/// Four hex digits.
+fn usb_id(text: &str) -> Option<u16> {
+    let fits = text.len() == 4 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    fits.then(|| u16::from_str_radix(text, 16).ok()).flatten()
+}
+
+impl CameraFormat {
+    /// The V4L2 names of the formats that can be read; `JPEG` and `MJPG` are read alike.
+    pub const KNOWN: [&'static str; 9] = ["MJPG", "JPEG", "YUYV", "UYVY", "NV12", "YU12", "GREY", "RGB3", "BGR3"];
+
+    /// `auto`, or a format of [`CameraFormat::KNOWN`].
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "auto" {
+            return Some(CameraFormat::Auto);
+        }
+        let known = CameraFormat::KNOWN.iter().find(|known| **known == text)?;
+        known.as_bytes().try_into().ok().map(CameraFormat::Fourcc)
+    }
+}
+
+/// As the configuration writes it.
+impl fmt::Display for CameraDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CameraDevice::Path(path) => write!(f, "{}", path.display()),
+            CameraDevice::Usb { vendor, product, serial: None } => write!(f, "usb:{vendor:04x}:{product:04x}"),
+            CameraDevice::Usb { vendor, product, serial: Some(serial) } => {
+                write!(f, "usb:{vendor:04x}:{product:04x}:{serial}")
+            }
+            CameraDevice::Replay(path) => write!(f, "replay:{}", path.display()),
+        }
+    }
+}
+
+/// As the configuration writes it.
+impl fmt::Display for CameraFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CameraFormat::Auto => f.write_str("auto"),
+            CameraFormat::Fourcc(name) => write!(f, "{}", name.escape_ascii()),
+        }
+    }
+}
+
+/// As TOML writes it.
+impl fmt::Display for ControlValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ControlValue::Integer(number) => number.fmt(f),
+            ControlValue::Boolean(on) => on.fmt(f),
+            ControlValue::Text(text) => toml::Value::from(text.as_str()).fmt(f),
+        }
+    }
 }

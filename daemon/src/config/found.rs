@@ -43,6 +43,22 @@ impl Found<'_> {
         range.contains(&number).then_some(number)
     }
 
+    /// A whole number of the file, of either sign.
+    pub(super) fn signed(&self) -> Option<i64> {
+        match self {
+            Self::Toml(DeValue::Integer(integer), _) => i64::from_str_radix(integer.as_str(), integer.radix()).ok(),
+            _ => None,
+        }
+    }
+
+    /// `true` or `false` of the file.
+    pub(super) fn boolean(&self) -> Option<bool> {
+        match self {
+            Self::Toml(value, _) => value.as_bool(),
+            Self::Text(_) => None,
+        }
+    }
+
     /// A whole number in `range` that fits this machine's sizes.
     pub(super) fn size(&self, range: RangeInclusive<u64>) -> Option<usize> {
         usize::try_from(self.integer(range)?).ok()

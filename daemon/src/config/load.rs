@@ -6,10 +6,14 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::config::camera_read::{self, Source};
 use crate::config::found::Found;
 use crate::config::problem::{ConfigError, Place, Problem, nearest};
 use crate::config::schema::Config;
 use crate::config::settings::{SETTINGS, Setting};
+
+/// The table of cameras, of which a file may have several.
+const CAMERA: &str = "camera";
 
 /// Where an effective value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +36,8 @@ pub struct Loaded {
     pub config: Config,
     /// The origin of every setting, by key.
     pub origins: BTreeMap<&'static str, Origin>,
+    /// The origin of every key of each camera of `config.cameras`, in that order.
+    pub camera_origins: Vec<BTreeMap<&'static str, Origin>>,
     /// What is odd but not wrong, one sentence each.
     pub warnings: Vec<String>,
     /// The file that was read, if any.
@@ -42,8 +48,10 @@ pub struct Loaded {
 struct Loader<'a> {
     file: &'a Path,
     text: &'a str,
+    prefix: Option<&'a Path>,
     config: Config,
     origins: BTreeMap<&'static str, Origin>,
+    camera_origins: Vec<BTreeMap<&'static str, Origin>>,
     /// Keys whose value was not allowed.
     refused: Vec<&'static str>,
     problems: Vec<Problem>,
@@ -86,7 +94,7 @@ pub fn read(
 }
 
 /// The configuration that `file` (its path, for messages and relative folders, and its text) and `environment` make
-/// for a daemon installed under `prefix`. Reads nothing but its arguments.
+/// for a daemon installed under `prefix`. Reads nothing but its arguments, and looks whether the files of replays exist.
 ///
 /// # Errors
 /// Every problem of file and environment together; with a syntax error in the file its keys are not checked.
@@ -99,8 +107,10 @@ pub fn load(
     let mut loader = Loader {
         file: path,
         text,
+        prefix,
         config: Config::for_prefix(prefix),
         origins: SETTINGS.iter().map(|s| (s.key, Origin::Default)).collect(),
+        camera_origins: Vec::new(),
         refused: Vec::new(),
         problems: Vec::new(),
         warnings: Vec::new(),
@@ -114,6 +124,7 @@ pub fn load(
     Ok(Loaded {
         config: loader.config,
         origins: loader.origins,
+        camera_origins: loader.camera_origins,
         warnings: loader.warnings,
         file: file.map(|(path, _)| path.to_path_buf()),
     })
@@ -148,11 +159,14 @@ impl Loader<'_> {
     fn read_table(&mut self, name: &Spanned<std::borrow::Cow<'_, str>>, value: &Spanned<DeValue<'_>>) {
         let table = name.get_ref().as_ref();
         let line = self.line(name.span().start);
+        if table == CAMERA {
+            return self.read_cameras(line, value.get_ref());
+        }
         if !table_names().any(|known| known == table) {
-            let kind = if value.get_ref().is_table() { "table" } else { "key" };
+            let kind = if holds_keys(value.get_ref()) { "table" } else { "key" };
             let message = match suggestion(table) {
                 Some(known) => format!("unknown {kind}; did you mean {known}?"),
-                None => format!("unknown {kind}; the tables are {}", joined(table_names())),
+                None => format!("unknown {kind}; the tables are {}", joined(table_names().chain([CAMERA]))),
             };
             return self.problem(line, table, message);
         }
@@ -182,6 +196,22 @@ impl Loader<'_> {
         } else {
             self.refused.push(setting.key);
             self.problem(line, key, not_allowed(setting, &found));
+        }
+    }
+
+    fn read_cameras(&mut self, line: usize, value: &DeValue<'_>) {
+        let source = Source {
+            line: &|offset| self.line(offset),
+            folder: self.file.parent().unwrap_or(Path::new("")),
+            prefix: self.prefix,
+            exists: &|path| path.exists(),
+        };
+        let read = camera_read::read(value, line, &source);
+        self.config.cameras = read.cameras;
+        self.camera_origins = read.origins;
+        self.warnings.extend(read.warnings);
+        for problem in read.problems {
+            self.problem(problem.line, &problem.key, problem.message);
         }
     }
 
@@ -263,7 +293,7 @@ fn suggestion(key: &str) -> Option<&'static str> {
     let name = key.rsplit('.').next().unwrap_or(key);
     keys()
         .find(|known| known.ends_with(&format!(".{name}")))
-        .or_else(|| nearest(key, keys().chain(table_names())))
+        .or_else(|| nearest(key, keys().chain(table_names()).chain([CAMERA])))
         .or_else(|| {
             let close = nearest(name, keys().filter_map(|k| k.split('.').nth(1)))?;
             keys().find(|known| known.ends_with(&format!(".{close}")))
@@ -291,7 +321,13 @@ fn names_of(table: &str) -> impl Iterator<Item = &'static str> {
     SETTINGS.iter().filter_map(move |s| s.key.strip_prefix(table)?.strip_prefix('.'))
 }
 
-fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
+/// Whether a value of the top level is a table or several.
+fn holds_keys(value: &DeValue<'_>) -> bool {
+    value.is_table() || value.as_array().is_some_and(|items| items.iter().all(|item| item.get_ref().is_table()))
+}
+
+/// Names in one line.
+pub(super) fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 

@@ -1,12 +1,14 @@
 //! Configuration: the settings, their defaults, and where each value came from.
 //!
-//! Here: the typed [`Config`], the one list of [`SETTINGS`], reading of the file and the environment, the checks, and
+//! Here: the typed [`Config`], the one list of [`SETTINGS`] and that of a camera's keys ([`CAMERA_KEYS`]), reading of the file and the environment, the checks, and
 //! the report of every problem at once. The order is default, then file, then environment; the later one wins.
 //!
 //! Not here: what a setting does. Each room reads its own struct of [`Config`]. Pipeline files are read by `pipeline`,
 //! command-line arguments by `commands`, and reloading is run by `app`.
 
 mod camera;
+mod camera_keys;
+mod camera_read;
 mod found;
 mod load;
 mod places;
@@ -16,6 +18,7 @@ mod schema;
 mod settings;
 
 pub use camera::{CameraConfig, CameraDevice, CameraFormat, ControlValue};
+pub use camera_keys::{CAMERA_KEYS, CameraKey, MAX_CAMERAS};
 pub use load::{Loaded, Origin, environment, load, read};
 pub use places::installation_prefix;
 pub use problem::{ConfigError, Place, Problem};
@@ -25,5 +28,7 @@ pub use settings::{SETTINGS, Setting};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_camera;
 #[cfg(test)]
 mod tests_documents;

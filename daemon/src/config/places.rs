@@ -1,4 +1,4 @@
-//! Where this installation lies, from the place of the executable.
+//! Where this installation lies, from the place of the executable, and where things are in it.
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,20 @@ fn prefix_of(executable: &Path) -> Option<PathBuf> {
     prefix.join("share/forgesyted").is_dir().then(|| prefix.to_path_buf())
 }
 
+/// The folder of shared files of a daemon installed under `prefix`. `None`: the system's own.
+pub(super) fn share(prefix: Option<&Path>) -> PathBuf {
+    prefix.unwrap_or(Path::new("/usr")).join("share").join("forgesyted")
+}
+
+/// Where a replay's `path` may lie, the likeliest first: a relative one in `folder`, that of the configuration file, or
+/// among the shared files.
+pub(super) fn replay(path: &Path, folder: &Path, prefix: Option<&Path>) -> Vec<PathBuf> {
+    if path.is_absolute() {
+        return vec![path.to_path_buf()];
+    }
+    vec![folder.join(path), share(prefix).join("replay").join(path)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,5 +47,17 @@ mod tests {
         assert_eq!(prefix_of(&root.join("sbin/forgesyted")), None);
         assert_eq!(prefix_of(Path::new("/")), None);
         std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn replays_lie_beside_the_file_or_among_the_shared_files() {
+        for (path, prefix, expected) in [
+            ("/v/a.mjpeg", None, vec!["/v/a.mjpeg"]),
+            ("a.mjpeg", None, vec!["/etc/f/a.mjpeg", "/usr/share/forgesyted/replay/a.mjpeg"]),
+            ("b/c", Some("/opt"), vec!["/etc/f/b/c", "/opt/share/forgesyted/replay/b/c"]),
+        ] {
+            let found = replay(Path::new(path), Path::new("/etc/f"), prefix.map(Path::new));
+            assert_eq!(found, expected.into_iter().map(PathBuf::from).collect::<Vec<_>>());
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::config::camera_keys::CAMERA_KEYS;
 use crate::config::load::{Loaded, Origin};
 use crate::config::schema::Config;
 use crate::config::settings::{SETTINGS, Setting};
@@ -9,18 +10,26 @@ use crate::config::settings::{SETTINGS, Setting};
 /// Every effective value and its origin, one a line, for `forgesyted check`.
 pub fn describe(loaded: &Loaded) -> String {
     let file = loaded.file.as_deref().unwrap_or(Path::new("")).display();
-    let line = |setting: &Setting| {
-        let origin = match loaded.origins.get(setting.key) {
+    let line = |key: &str, value: String, origin: Option<&Origin>| {
+        let origin = match origin {
             Some(Origin::File { line }) => format!("{file}:{line}"),
             Some(Origin::Environment(variable)) => (*variable).to_owned(),
             Some(Origin::Default) | None => "default".to_owned(),
         };
-        format!("{} = {}  ({origin})\n", setting.key, setting.show(&loaded.config))
+        format!("{key} = {value}  ({origin})\n")
     };
-    SETTINGS.iter().map(line).collect()
+    let mut text: String =
+        SETTINGS.iter().map(|s| line(s.key, s.show(&loaded.config), loaded.origins.get(s.key))).collect();
+    for (camera, origins) in loaded.config.cameras.iter().zip(&loaded.camera_origins) {
+        for key in CAMERA_KEYS {
+            let label = format!("camera {:?}: {}", camera.name, key.key);
+            text.push_str(&line(&label, key.show(camera), origins.get(key.key)));
+        }
+    }
+    text
 }
 
-/// The keys that differ between `old` and `new` and take effect only on a restart.
+/// The settings that differ between `old` and `new` and take effect only on a restart.
 pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let waits = |s: &&Setting| s.restart && (s.raw)(old) != (s.raw)(new);
     SETTINGS.iter().filter(waits).map(|s| s.key).collect()

@@ -5,6 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::config::camera::CameraConfig;
+use crate::config::places;
+
 /// Every setting of the daemon, checked and ready to use.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -18,6 +21,8 @@ pub struct Config {
     pub engine: EngineConfig,
     /// The log.
     pub log: LogConfig,
+    /// The local cameras, in the order of the file.
+    pub cameras: Vec<CameraConfig>,
 }
 
 /// Table `stream`: frames, sessions and backpressure.
@@ -99,7 +104,7 @@ pub enum DeviceChoice {
 impl Config {
     /// The defaults for a daemon installed under `prefix`. `None`: the system's own folders.
     pub fn for_prefix(prefix: Option<&Path>) -> Self {
-        let share = prefix.unwrap_or(Path::new("/usr")).join("share").join("forgesyted");
+        let share = places::share(prefix);
         Self {
             stream: StreamConfig::default(),
             server: ServerConfig::default(),
@@ -109,6 +114,7 @@ impl Config {
             },
             engine: EngineConfig::default(),
             log: LogConfig::default(),
+            cameras: Vec::new(),
         }
     }
 }

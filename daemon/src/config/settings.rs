@@ -38,7 +38,8 @@ impl Setting {
     }
 }
 
-const UNSET: &str = "unset";
+/// What stands for a value that is not set.
+pub(super) const UNSET: &str = "unset";
 
 /// What most entries share; each names what differs.
 const PLAIN: Setting = Setting {
@@ -269,7 +270,8 @@ fn or_word(value: Option<usize>, word: &str) -> String {
     value.map_or_else(|| quoted(word), |n| n.to_string())
 }
 
-fn quoted(text: &str) -> String {
+/// A text as TOML.
+pub(super) fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 

@@ -29,7 +29,8 @@ fn nothing_gives_the_contract_defaults() {
     assert_eq!(loaded.config, Config::default());
     assert!(loaded.origins.values().all(|origin| *origin == Origin::Default));
     assert_eq!(loaded.origins.len(), SETTINGS.len());
-    let Config { stream, server, pipelines, engine, log } = loaded.config;
+    let Config { stream, server, pipelines, engine, log, cameras } = loaded.config;
+    assert_eq!(cameras, []);
     assert_eq!((stream.drop_threshold, stream.slowdown_threshold), (0.10, 0.30));
     assert_eq!((stream.max_frame_bytes, stream.max_frame_pixels), (5_242_880, 33_554_432));
     assert_eq!((stream.max_sessions, stream.drop_window_frames), (None, 100));
@@ -266,7 +267,8 @@ fn tables_and_keys_in_the_wrong_place() {
         ("[[stream]]", "f.toml:1: stream: found an array; allowed: a table, [stream]"),
         ("listen = 1", "f.toml:1: listen: unknown key; did you mean server.listen?"),
         ("[stream.max_lag_ms]", "f.toml:1: stream.max_lag_ms: found a table; allowed: a whole number from 0 to 600000"),
-        ("\n[x]", "f.toml:2: x: unknown table; the tables are stream, server, pipelines, engine, log"),
+        ("\n[x]", "f.toml:2: x: unknown table; the tables are stream, server, pipelines, engine, log, camera"),
+        ("[[cameras]]", "f.toml:1: cameras: unknown table; did you mean camera?"),
     ] {
         let found = problems(load(Some((Path::new("f.toml"), text)), &[], None));
         assert_eq!(found, [expected]);

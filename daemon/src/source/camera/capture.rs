@@ -139,6 +139,18 @@ impl Fault {
 }
 
 impl Encoding {
+    /// Every encoding.
+    pub const ALL: [Encoding; 8] = [
+        Encoding::Jpeg,
+        Encoding::Raw(PixelLayout::Yuyv),
+        Encoding::Raw(PixelLayout::Uyvy),
+        Encoding::Raw(PixelLayout::Nv12),
+        Encoding::Raw(PixelLayout::Yu12),
+        Encoding::Raw(PixelLayout::Grey),
+        Encoding::Raw(PixelLayout::Rgb3),
+        Encoding::Raw(PixelLayout::Bgr3),
+    ];
+
     /// The format's V4L2 name of four letters.
     pub fn fourcc(self) -> &'static str {
         match self {
@@ -163,5 +175,18 @@ impl fmt::Display for Agreed {
 impl fmt::Debug for FrameView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "FrameView({} bytes)", self.bytes.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::CameraFormat;
+
+    #[test]
+    fn the_configuration_knows_every_encoding() {
+        // V4L2 has two names for a JPEG.
+        let known: Vec<&str> = CameraFormat::KNOWN.into_iter().filter(|name| *name != "JPEG").collect();
+        assert_eq!(known, Encoding::ALL.map(Encoding::fourcc));
     }
 }

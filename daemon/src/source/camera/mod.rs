@@ -3,3 +3,4 @@
 //! a frame (`session` and further), pictures and results for whoever looks (`server`).
 
 pub mod capture;
+pub mod replay;
