@@ -1,6 +1,7 @@
 //! What the tests stand on: a ladder of fixtures. Lives here: a folder with configuration, pipelines and models
 //! ([`Daemon::builder`]), the daemon that runs on it ([`Daemon`]), clients of it ([`Client`], [`raw::Raw`], [`http`]), JPEGs
-//! and TorchScript modules. Does not live here: what must be true (`streaming/`, `pipelines/`), or how fast (`bench/`).
+//! and TorchScript modules, and the clip that ships. Does not live here: what must be true (`streaming/`, `cameras/`,
+//! `pipelines/`), or how fast (`bench/`).
 //!
 //! Everything is real: the binary that cargo built, libtorch, sockets, signals. Tests wait on conditions ([`wait`]) with one
 //! generous deadline, never for a time. A frame that is "running" is held in a [`gate::Gate`] until the test lets it go.
@@ -11,6 +12,7 @@
 pub mod builder;
 pub mod client;
 pub mod daemon;
+pub mod demo;
 pub mod events;
 pub mod folder;
 pub mod frames;

@@ -36,6 +36,7 @@ pub(super) fn items(program: &Path, libtorch: &Path, config: &Path) -> Result<Ve
     }
     folder(&config.join("pipelines"), "share/forgesyted/pipelines", false, |name| name.ends_with(".toml"))?;
     folder(&config.join("models"), "share/forgesyted/models", false, |name| !name.starts_with('.'))?;
+    folder(&config.join("replay"), "share/forgesyted/replay", false, |name| !name.starts_with('.'))?;
     let settings = config.join("forgesyted.toml");
     if settings.is_file() {
         items.push(item("etc/forgesyted.toml".into(), settings, false));
@@ -120,6 +121,7 @@ mod tests {
                 "config/pipelines/notes.md",
                 "config/models/scene.pt",
                 "config/models/.hidden",
+                "config/replay/demo.mjpeg",
                 "config/forgesyted.toml",
             ],
         );
@@ -132,6 +134,7 @@ mod tests {
                 "lib/libtorch_cpu.so < torch/lib/libtorch_cpu.so",
                 "share/forgesyted/models/scene.pt < config/models/scene.pt",
                 "share/forgesyted/pipelines/scene.toml < config/pipelines/scene.toml",
+                "share/forgesyted/replay/demo.mjpeg < config/replay/demo.mjpeg",
             ]
         );
         fs::remove_file(root.join("config/forgesyted.toml")).unwrap();
@@ -154,6 +157,7 @@ mod tests {
                 "site/nvidia/cu13/include/cuda.h",
                 "config/pipelines/scene.toml",
                 "config/models/scene.pt",
+                "config/replay/demo.mjpeg",
             ],
         );
         let places = places(&root, "site/torch");

@@ -1,5 +1,5 @@
 //! A camera whose pictures come from files, played again and again: for a demonstration, and for tests without
-//! hardware. Lives here: its clock ([`rate`]) and the look of a camera around its files. `clip` knows which frames there
+//! hardware. Lives here: its clock (`rate`) and the look of a camera around its files. `clip` knows which frames there
 //! are and reads them, `split` finds JPEGs among bytes. Does not live here: when it is opened anew (the supervisor).
 //!
 //! Time goes on whether or not somebody reads: who is late gets the newest frame and misses those before it, as with a
