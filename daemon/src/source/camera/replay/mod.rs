@@ -34,8 +34,8 @@ struct Replay {
     buffer: Vec<u8>,
 }
 
-/// Opens a folder (its `*.jpg` and `*.jpeg`, by name) or an MJPEG file (JPEGs one after the other, whatever lies between
-/// them) to be played in a loop at `fps` frames a second.
+/// Opens a folder (its `*.jpg` and `*.jpeg`, by name) or an MJPEG file (JPEGs one after the other, whatever lies
+/// between them) to be played in a loop at `fps` frames a second.
 ///
 /// # Errors
 /// A [`Fault`]: there is nothing (`no_such_device`), it may not be read (`permission_denied`) or cannot be read

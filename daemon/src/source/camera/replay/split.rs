@@ -1,7 +1,7 @@
 //! Finds the JPEGs in a stream of bytes, such as an MJPEG file. Pure.
 //!
-//! A JPEG is walked marker by marker (ITU-T T.81, annex B) and not searched for its end: a segment may hold a whole JPEG
-//! of its own (a thumbnail), and the length of the segment leads past it.
+//! A JPEG is walked marker by marker (ITU-T T.81, annex B) and not searched for its end: a segment may hold a whole
+//! JPEG of its own (a thumbnail), and the length of the segment leads past it.
 
 use std::ops::Range;
 
