@@ -3,7 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 /// How the names of unfinished folders go on after the folder's own. A process number ends them: a download whose xtask
 /// was killed may still write for a while, and must not write into its successor's.
@@ -36,11 +36,29 @@ pub fn ensure(folder: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<(
     made
 }
 
-/// Bytes that this user may still write to the file system of an existing folder.
+/// Checks that the file system of an existing folder has the room that making something takes for a while.
 ///
 /// # Errors
-/// When the file system does not say.
-pub fn free_bytes(folder: &Path) -> Result<u64> {
+/// When it has not, or does not say.
+pub fn check_space(folder: &Path, needed: u64, making: &str) -> Result<()> {
+    compare_space(free_bytes(folder)?, folder, needed, making)
+}
+
+fn compare_space(free: u64, folder: &Path, needed: u64, making: &str) -> Result<()> {
+    if free < needed {
+        bail!(
+            "making {making} needs {:.1} GB for a while, but the disk of {} has {:.1} GB free: free some, or set \
+             XDG_CACHE_HOME to a folder on a larger disk",
+            needed as f64 / 1e9,
+            folder.display(),
+            free as f64 / 1e9
+        );
+    }
+    Ok(())
+}
+
+/// Bytes that this user may still write.
+fn free_bytes(folder: &Path) -> Result<u64> {
     let about = rustix::fs::statvfs(folder)
         .with_context(|| format!("cannot ask for the free space of {}", folder.display()))?;
     Ok(about.f_bavail.saturating_mul(about.f_frsize))
@@ -101,8 +119,6 @@ fn beside(folder: &Path, suffix: &str) -> PathBuf {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use anyhow::bail;
-
     use super::*;
 
     fn scratch(name: &str) -> PathBuf {
@@ -151,6 +167,13 @@ mod tests {
         });
         assert_eq!(made.into_inner(), 1);
         remove(&home).unwrap();
+    }
+
+    #[test]
+    fn a_full_disk_is_said_in_words() {
+        compare_space(1_600_000_000, Path::new("/c"), 1_600_000_000, "libtorch").unwrap();
+        let error = compare_space(400_000_000, Path::new("/c"), 1_600_000_000, "libtorch").unwrap_err().to_string();
+        assert!(error.starts_with("making libtorch needs 1.6 GB for a while, but the disk of /c has 0.4 GB free"));
     }
 
     #[test]

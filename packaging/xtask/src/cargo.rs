@@ -43,34 +43,78 @@ pub fn command(subcommand: &str) -> Command {
     cargo
 }
 
-/// Builds with `cargo build`, given which packages and targets, and returns the path of the program of that name.
+/// What a build left.
+#[derive(Debug, Default)]
+pub struct Built(Vec<Executable>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Executable {
+    name: String,
+    kind: Kind,
+    path: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Program,
+    Test,
+}
+
+impl Built {
+    /// The path of the program of that name.
+    ///
+    /// # Errors
+    /// When the build made none.
+    pub fn program(&self, name: &str) -> Result<PathBuf> {
+        self.find(Kind::Program, name).with_context(|| format!("cargo made no program {name}"))
+    }
+
+    /// The path of the test target of that name (`tests/NAME.rs` or `[[test]]`, no unit tests).
+    ///
+    /// # Errors
+    /// When the build made none.
+    pub fn test(&self, name: &str) -> Result<PathBuf> {
+        self.find(Kind::Test, name).with_context(|| format!("cargo made no test {name}"))
+    }
+
+    fn find(&self, kind: Kind, name: &str) -> Option<PathBuf> {
+        self.0.iter().find(|made| made.kind == kind && made.name == name).map(|made| made.path.clone())
+    }
+}
+
+/// Builds with `cargo build`, given which packages and targets.
 ///
 /// # Errors
-/// When the build fails or makes no such program.
-pub fn build_program(profile: Profile, selection: &[&str], name: &str) -> Result<PathBuf> {
+/// When the build fails.
+pub fn build(profile: Profile, selection: &[&str]) -> Result<Built> {
     let mut cargo = command("build");
     cargo.args(["--profile", profile.name(), "--message-format", "json-render-diagnostics"]).args(selection);
     let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let messages = child.stdout.take().context("cargo has no standard output")?;
-    let mut program = None;
+    let mut built = Built::default();
     for line in BufReader::new(messages).lines() {
-        program = executable(&line.context("cannot read what cargo says")?, name).or(program);
+        built.0.extend(executable(&line.context("cannot read what cargo says")?));
     }
     let status = child.wait().context("cannot wait for cargo")?;
     if !status.success() {
         bail!("`cargo build {}` failed ({status})", selection.join(" "));
     }
-    program.with_context(|| format!("`cargo build {}` made no program {name}", selection.join(" ")))
+    Ok(built)
 }
 
-/// The executable of a cargo message, when the message is about the program (not the unit tests) of that name.
-fn executable(message: &str, name: &str) -> Option<PathBuf> {
+/// The program or test target that a message of cargo is about.
+fn executable(message: &str) -> Option<Executable> {
     let message: serde_json::Value = serde_json::from_str(message).ok()?;
     let target = message.get("target")?;
-    let is_program = target.get("kind")?.as_array()?.iter().any(|kind| kind == "bin");
     let is_test = message.get("profile")?.get("test")?.as_bool()?;
-    let fits = is_program && !is_test && target.get("name")? == name;
-    fits.then(|| message.get("executable")?.as_str().map(PathBuf::from))?
+    let kinds = target.get("kind")?.as_array()?;
+    let kind = match (is_test, kinds.first()?.as_str()?) {
+        (false, "bin") => Kind::Program,
+        (true, "test") => Kind::Test,
+        _ => return None,
+    };
+    let path = message.get("executable")?.as_str()?.into();
+    Some(Executable { name: target.get("name")?.as_str()?.to_owned(), kind, path })
 }
 
 #[cfg(test)]
@@ -80,17 +124,25 @@ mod tests {
     fn message(name: &str, kind: &str, test: bool) -> String {
         format!(
             r#"{{"reason":"compiler-artifact","target":{{"name":"{name}","kind":["{kind}"]}},"profile":{{"test":{test}}},
-                "executable":"/t/{name}"}}"#
+                "executable":"/t/{kind}/{name}"}}"#
         )
     }
 
     #[test]
-    fn the_program_is_known_from_its_library_and_its_tests() {
-        assert_eq!(executable(&message("a", "bin", false), "a"), Some("/t/a".into()));
-        assert_eq!(executable(&message("a", "bin", true), "a"), None);
-        assert_eq!(executable(&message("a", "lib", false), "a"), None);
-        assert_eq!(executable(&message("b", "bin", false), "a"), None);
-        assert_eq!(executable(r#"{"reason":"build-finished","success":true}"#, "a"), None);
-        assert_eq!(executable("warning: not JSON", "a"), None);
+    fn programs_and_tests_are_known_from_libraries_and_unit_tests() {
+        let messages = [
+            message("a", "bin", false),
+            message("u", "bin", true),
+            message("a", "test", true),
+            message("l", "lib", false),
+            r#"{"reason":"build-finished","success":true}"#.to_owned(),
+            "warning: not JSON".to_owned(),
+        ];
+        let built = Built(messages.iter().filter_map(|message| executable(message)).collect());
+        assert_eq!(built.program("a").unwrap(), PathBuf::from("/t/bin/a"));
+        assert_eq!(built.test("a").unwrap(), PathBuf::from("/t/test/a"));
+        for name in ["u", "l"] {
+            assert!(built.program(name).is_err() && built.test(name).is_err(), "{name}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! from anywhere, the tools that tests need. Does not live here: anything the daemon does at run time (that is `daemon/`)
 //! and the tests themselves (`tests/`).
 //!
-//! A command is one file (`setup`, `run`, `dist`, `test`, `bench`, `lint`); `main.rs` only picks one. What several
+//! A command is one file or folder (`setup`, `run`, `dist`, `test`, `vm`, `bench`, `lint`); `main.rs` only picks one. What several
 //! commands share stands in `packages`, `libtorch`, `cargo`, `cache`, `shell` and `paths`.
 
 pub mod bench;
@@ -21,3 +21,4 @@ pub mod setup;
 pub mod shell;
 pub mod test;
 pub mod torchscript;
+pub mod vm;

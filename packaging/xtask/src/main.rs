@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::cargo::Profile;
-use xtask::{bench, dist, lint, models, packages, paths, run, setup, test};
+use xtask::{bench, dist, lint, models, packages, paths, run, setup, test, vm};
 
 /// The project's own commands. Each sets up what it needs first.
 #[derive(Parser)]
@@ -40,6 +40,15 @@ enum Command {
         #[arg(last = true)]
         args: Vec<String>,
     },
+    /// Run the tests that need camera drivers, in a virtual machine that has them.
+    TestVm {
+        /// Only make the image that the machine boots; the rest needs no root.
+        #[arg(long, conflicts_with = "args")]
+        image: bool,
+        /// Arguments for libtest, such as part of a test's name.
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
     /// Measure a release build.
     Bench {
         /// Arguments for the benchmark.
@@ -61,6 +70,8 @@ fn main() -> ExitCode {
             dist::dist(profile, &out).map(|_| ())
         }
         Command::Test { args } => test::test(&args),
+        Command::TestVm { image: true, .. } => vm::make_image(),
+        Command::TestVm { args, .. } => vm::test_vm(&args),
         Command::Bench { args } => bench::bench(&args),
         Command::Lint => lint::lint(),
         Command::Models => models::write_all(&paths::config())

@@ -1,7 +1,8 @@
 //! The system packages that builds and tests need: which are missing, and how to get them.
 
+use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -15,6 +16,10 @@ pub enum For {
     Build,
     /// Building, running and testing.
     Test,
+    /// Building, and running the test VM.
+    Vm,
+    /// Making the image that the test VM boots.
+    VmImage,
 }
 
 /// One thing that has to be on the machine.
@@ -22,7 +27,7 @@ pub enum For {
 pub struct Package {
     /// Debian's and Ubuntu's name.
     pub name: &'static str,
-    /// Any of these programs shows that it is there.
+    /// Any of these programs shows that it is there; a name with a `/` is the path of a file.
     programs: &'static [&'static str],
 }
 
@@ -36,10 +41,21 @@ const BUILD: &[Package] = &[
     Package { name: "nasm", programs: &["nasm"] },
     Package { name: "python3", programs: &["python3"] },
     Package { name: "python3-pip", programs: &[PIP] },
+    Package { name: "libclang-dev", programs: &[LIBCLANG] },
 ];
 const CHROMIUM: Package = Package { name: "chromium", programs: CHROMIUM_PROGRAMS };
+const VM: &[Package] = &[Package { name: "qemu-system-x86", programs: &["qemu-system-x86_64"] }];
+const VM_IMAGE: &[Package] = &[
+    Package { name: "debootstrap", programs: &["debootstrap"] },
+    Package { name: "debian-archive-keyring", programs: &[DEBIAN_KEYRING] },
+    Package { name: "e2fsprogs", programs: &["mke2fs"] },
+];
 /// Not a program of its own everywhere: asked for as a module of `python3`.
 const PIP: &str = "python3 -m pip";
+/// A library, which bindgen loads to read the kernel's headers.
+const LIBCLANG: &str = "libclang.so";
+/// What Debian's packages are signed with.
+pub(crate) const DEBIAN_KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// Makes sure that every package is there: as root on Debian and Ubuntu it installs what is missing.
 ///
@@ -83,8 +99,14 @@ pub(crate) fn os_release(field: &str) -> Option<String> {
 
 /// The packages none of whose programs `there` finds.
 fn missing(purpose: For, there: impl Fn(&str) -> bool) -> Vec<Package> {
-    let tests = (purpose == For::Test).then_some(CHROMIUM);
-    let wanted = BUILD.iter().copied().chain(tests);
+    let more = match purpose {
+        For::Build => &[],
+        For::Test => &[CHROMIUM] as &[Package],
+        For::Vm => VM,
+        For::VmImage => VM_IMAGE,
+    };
+    let build = if purpose == For::VmImage { &[] } else { BUILD };
+    let wanted = build.iter().chain(more).copied();
     wanted.filter(|package| !package.programs.iter().any(|program| there(program))).collect()
 }
 
@@ -106,7 +128,19 @@ fn is_there(program: &str) -> bool {
     if program == PIP {
         return shell::succeeds(Command::new("python3").args(["-m", "pip", "--version"]));
     }
-    shell::on_path(program).is_some()
+    if program == LIBCLANG {
+        return env::var_os("LIBCLANG_PATH").is_some()
+            || library_folders().any(|folder| folder.join(LIBCLANG).exists());
+    }
+    if program.contains('/') { Path::new(program).exists() } else { shell::on_path(program).is_some() }
+}
+
+/// Where systems keep a libclang for developers: Debian one folder a version, others among the libraries.
+fn library_folders() -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let versions = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("llvm"));
+    let usual = ["/usr/lib", "/usr/lib64", "/usr/local/lib"].map(PathBuf::from);
+    usual.into_iter().chain(versions.map(|entry| entry.path().join("lib")))
 }
 
 #[cfg(test)]
@@ -124,6 +158,14 @@ mod tests {
         assert_eq!(names(&missing(For::Test, |program| program.starts_with("google-chrome"))).len(), BUILD.len());
         assert_eq!(names(&missing(For::Test, |program| !program.starts_with("chrom"))), Vec::<&str>::new());
         assert_eq!(names(&missing(For::Test, |program| !program.contains("chrom"))), ["chromium"]);
+        assert_eq!(names(&missing(For::Vm, |program| !program.contains("qemu"))), ["qemu-system-x86"]);
+        assert_eq!(names(&missing(For::VmImage, |_| false)), ["debootstrap", "debian-archive-keyring", "e2fsprogs"]);
+    }
+
+    #[test]
+    fn a_path_is_there_when_the_file_is() {
+        assert!(is_there("/proc/self/status"));
+        assert!(!is_there("/no/such/file"));
     }
 
     #[test]

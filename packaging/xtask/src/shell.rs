@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -20,6 +21,30 @@ pub fn run(command: &mut Command) -> Result<()> {
         bail!("`{line}` failed ({status})");
     }
     Ok(())
+}
+
+/// Runs a command that says much and waits for it. What it says goes to the end of a file.
+///
+/// # Errors
+/// When it cannot be started or does not end with status 0; then with the last lines of the file.
+pub fn run_logged(mut command: Command, log: &Path) -> Result<()> {
+    let line = line(&command);
+    let open = || File::options().create(true).append(true).open(log);
+    let what = || format!("cannot write {}", log.display());
+    let (output, errors) = (open().with_context(what)?, open().with_context(what)?);
+    command.stdin(Stdio::null()).stdout(output).stderr(errors);
+    let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
+    if !status.success() {
+        let text = fs::read(log).unwrap_or_default();
+        bail!("`{line}` failed ({status}):\n{}", last_lines(&String::from_utf8_lossy(&text), 30));
+    }
+    Ok(())
+}
+
+/// The end of a text, for messages.
+pub fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    lines.get(lines.len().saturating_sub(count)..).unwrap_or_default().join("\n")
 }
 
 /// Runs a command and returns what it wrote to standard output; its standard error goes to this terminal.
@@ -85,6 +110,21 @@ mod tests {
         assert_eq!(error, "`sh -c exit 3` failed (exit status: 3)");
         let error = run(&mut Command::new("no-such-program")).unwrap_err().to_string();
         assert_eq!(error, "cannot start `no-such-program`");
+    }
+
+    #[test]
+    fn a_quiet_command_that_fails_shows_its_last_lines() {
+        let log = env::temp_dir().join(format!("xtask-log-{}", std::process::id()));
+        let shell = |script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            command
+        };
+        run_logged(shell("echo one; echo two >&2"), &log).unwrap();
+        let error = run_logged(shell("echo three; exit 4"), &log).unwrap_err().to_string();
+        assert!(error.ends_with("failed (exit status: 4):\none\ntwo\nthree"), "{error}");
+        assert_eq!(last_lines("a\nb\nc", 2), "b\nc");
+        fs::remove_file(&log).unwrap();
     }
 
     #[test]

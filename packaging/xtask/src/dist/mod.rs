@@ -23,10 +23,10 @@ use crate::{paths, setup, shell};
 /// When the build fails, a file cannot be put in its place, or the daemon of the tree does not start.
 pub fn dist(profile: Profile, out: &Path) -> Result<PathBuf> {
     setup::setup(For::Build)?;
-    let program = shell::step(&format!("building forgesyted ({})", profile.name()), || {
-        cargo::build_program(profile, &["--package", "forgesyted", "--bin", "forgesyted"], "forgesyted")
+    let built = shell::step(&format!("building forgesyted ({})", profile.name()), || {
+        cargo::build(profile, &["--package", "forgesyted", "--bin", "forgesyted"])
     })?;
-    lay_out(&program, out)
+    lay_out(&built.program("forgesyted")?, out)
 }
 
 /// Lays out the tree around a daemon that has been built; returns the path of the daemon in it.

@@ -37,7 +37,7 @@ pub fn ensure_cpu(folder: &Path, arch: Arch) -> Result<()> {
 }
 
 fn make(folder: &Path, arch: Arch) -> Result<()> {
-    check_space(cache::free_bytes(folder)?, folder)?;
+    cache::check_space(folder, NEEDED_BYTES, "libtorch")?;
     let wheels = folder.join("wheels");
     download(&wheels, arch)?;
     for wheel in WHEELS {
@@ -49,19 +49,6 @@ fn make(folder: &Path, arch: Arch) -> Result<()> {
         bail!("the wheels have no {missing}: they are not what this version of xtask was written for");
     }
     fs::write(folder.join("build-version"), format!("{TORCH_VERSION}\n")).context("cannot write build-version")
-}
-
-fn check_space(free: u64, folder: &Path) -> Result<()> {
-    if free < NEEDED_BYTES {
-        bail!(
-            "making libtorch needs {:.1} GB for a while, but the disk of {} has {:.1} GB free: free some, or set \
-             XDG_CACHE_HOME to a folder on a larger disk",
-            NEEDED_BYTES as f64 / 1e9,
-            folder.display(),
-            free as f64 / 1e9
-        );
-    }
-    Ok(())
 }
 
 /// pip downloads, so that the user's index, proxy and certificates are used.
@@ -143,13 +130,6 @@ fn link_libtorch(lib: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_full_disk_is_said_in_words() {
-        check_space(NEEDED_BYTES, Path::new("/c")).unwrap();
-        let error = check_space(400_000_000, Path::new("/c")).unwrap_err().to_string();
-        assert!(error.starts_with("making libtorch needs 1.6 GB for a while, but the disk of /c has 0.4 GB free"));
-    }
 
     #[test]
     fn a_wheel_is_unpacked_to_its_places_only() {

@@ -1,7 +1,8 @@
 //! `cargo xtask test`: every test, with the tools that some of them need.
 //!
-//! Lives here: getting those tools (`tools`), the tree that a test moves and runs, and the call of `cargo test`. The
-//! tests themselves live beside the code and in `tests/`; they learn from the variables below what there is.
+//! Lives here: getting those tools (`tools`), the tree that a test moves and runs, and the call of `cargo test`, then of
+//! the tests in the VM (`crate::vm`). The tests themselves live beside the code and in `tests/`; they learn from the
+//! variables below what there is.
 
 mod tools;
 
@@ -9,7 +10,7 @@ use anyhow::Result;
 
 use crate::cargo::{self, Profile};
 use crate::packages::{self, For};
-use crate::{dist, paths, setup, shell};
+use crate::{dist, paths, setup, shell, vm};
 
 /// The path of promtool, which checks the metrics.
 pub const PROMTOOL_VARIABLE: &str = "FORGESYTED_TEST_PROMTOOL";
@@ -20,7 +21,8 @@ pub const CHROMIUM_VARIABLE: &str = "FORGESYTED_TEST_CHROMIUM";
 /// The folder of a tree as `dist` makes it, with a daemon of the dev profile.
 pub const DIST_VARIABLE: &str = "FORGESYTED_TEST_DIST";
 
-/// Sets up, gets the tools, lays out `target/dist-dev` and runs `cargo test` with these arguments.
+/// Sets up, gets the tools, lays out `target/dist-dev` and runs `cargo test` with these arguments; without any, then the
+/// tests in the VM.
 ///
 /// # Errors
 /// When a tool cannot be had, the build or a test fails.
@@ -30,10 +32,10 @@ pub fn test(arguments: &[String]) -> Result<()> {
     let python = tools::python_packages()?;
     let tree = paths::target().join("dist-dev");
     // Tests and daemon in one go: with the same features, nothing is built twice.
-    let program = shell::step("building the daemon and the tests", || {
-        cargo::build_program(Profile::Dev, &["--workspace", "--bins", "--tests"], "forgesyted")
+    let built = shell::step("building the daemon and the tests", || {
+        cargo::build(Profile::Dev, &["--workspace", "--bins", "--tests"])
     })?;
-    dist::lay_out(&program, &tree)?;
+    dist::lay_out(&built.program("forgesyted")?, &tree)?;
 
     let mut test = cargo::command("test");
     if !selects_packages(arguments) {
@@ -43,7 +45,9 @@ pub fn test(arguments: &[String]) -> Result<()> {
     if let Some(chromium) = packages::chromium() {
         test.env(CHROMIUM_VARIABLE, chromium);
     }
-    shell::step("cargo test", || shell::run(&mut test))
+    shell::step("cargo test", || shell::run(&mut test))?;
+    // Arguments choose among the tests of cargo; those of the VM have a command of their own.
+    if arguments.is_empty() { vm::after_tests(&built, &tree) } else { Ok(()) }
 }
 
 /// Whether these arguments for `cargo test` already say which packages; `--workspace` would overrule them.

@@ -1,0 +1,178 @@
+//! The machine: qemu with an image, folders of the host and two ports, from power-on to power-off.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::image::{INIT_PLACE, Image};
+use crate::{paths, shell};
+
+/// Longest from power-on until the machine says that it is up; it takes ten seconds on an idle host.
+const BOOT_LIMIT: Duration = Duration::from_secs(180);
+/// Longest from power-on until the script has ended.
+const RUN_LIMIT: Duration = Duration::from_secs(1200);
+/// Longest from the script's end to power-off.
+const OFF_LIMIT: Duration = Duration::from_secs(20);
+/// Pause between two looks at the machine.
+const LOOK: Duration = Duration::from_millis(100);
+/// Lines of the console that an error shows.
+const LAST_LINES: usize = 30;
+
+/// How far the machine has come, as its status port says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Booting,
+    Running,
+    Ended(i32),
+}
+
+/// Boots, runs the script in it with its output on this standard output, and returns the script's status. The machine
+/// sees the shares read-only; what it writes elsewhere is gone with it. `folder` takes its console and other files.
+///
+/// # Errors
+/// When it cannot be started, hangs, or dies.
+pub(super) fn boot(image: &Image, shares: &[PathBuf], script: &str, folder: &Path) -> Result<i32> {
+    let host = folder.join("host");
+    fs::create_dir_all(&host).with_context(|| format!("cannot make the folder {}", host.display()))?;
+    fs::write(host.join("run"), script).context("cannot write the script for the VM")?;
+    let (status, console) = (folder.join("status"), folder.join("console.log"));
+    for file in [&status, &console] {
+        File::create(file).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    let mut qemu = command(image, shares, &host, &status, &console)?;
+    let child = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start qemu-system-x86_64")?;
+    let mut machine = Machine(child);
+    let mut output = machine.0.stdout.take().context("qemu has no standard output")?;
+    let copying = thread::spawn(move || io::copy(&mut output, &mut io::stdout()));
+    let stage = machine.watch(&status);
+    drop(machine);
+    // A reader that has gone away is no matter here.
+    let _ = copying.join();
+    match stage? {
+        Stage::Ended(status) => Ok(status),
+        Stage::Booting => bail!("the VM did not come up{}", last_words(&console)),
+        Stage::Running => bail!("the VM died or ran for over {} s{}", RUN_LIMIT.as_secs(), last_words(&console)),
+    }
+}
+
+/// A running qemu, killed when this is dropped.
+struct Machine(Child);
+
+impl Machine {
+    /// Waits until the machine is off or a limit is over, and says how far it came.
+    fn watch(&mut self, status: &Path) -> Result<Stage> {
+        let mut ended = None;
+        let start = Instant::now();
+        loop {
+            let off: Option<ExitStatus> = self.0.try_wait().context("cannot wait for qemu")?;
+            let stage = stage(&fs::read_to_string(status).context("cannot read the VM's status")?);
+            if matches!(stage, Stage::Ended(_)) {
+                ended.get_or_insert_with(Instant::now);
+            }
+            let over = match stage {
+                Stage::Booting => start.elapsed() > BOOT_LIMIT,
+                Stage::Running => start.elapsed() > RUN_LIMIT,
+                Stage::Ended(_) => ended.is_some_and(|ended| ended.elapsed() > OFF_LIMIT),
+            };
+            if off.is_some() || over {
+                return Ok(stage);
+            }
+            thread::sleep(LOOK);
+        }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What the lines on the status port mean.
+fn stage(lines: &str) -> Stage {
+    // Only whole lines: the last one may still be coming.
+    let whole = lines.rfind('\n').map_or("", |end| lines.get(..end).unwrap_or(""));
+    let ended = whole.lines().find_map(|line| line.strip_prefix("ended ")?.parse().ok());
+    match ended {
+        Some(status) => Stage::Ended(status),
+        None if whole.lines().any(|line| line == "up") => Stage::Running,
+        None => Stage::Booting,
+    }
+}
+
+/// The command line. Plain emulation: it works everywhere, in nested machines too, and everywhere alike.
+fn command(image: &Image, shares: &[PathBuf], host: &Path, status: &Path, console: &Path) -> Result<Command> {
+    let mut qemu = Command::new("qemu-system-x86_64");
+    qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048"]);
+    qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
+    qemu.arg("-kernel").arg(&image.kernel).arg("-initrd").arg(&image.initrd);
+    // A kernel that panics restarts at once, which ends qemu.
+    qemu.arg("-append").arg(format!("root=/dev/vda rootfstype=ext4 rw console=ttyS0 panic=-1 init={INIT_PLACE}"));
+    qemu.arg("-drive").arg(format!("file={},format=raw,if=virtio,snapshot=on", option(&image.disk)?));
+    qemu.arg("-serial").arg(format!("file:{}", option(console)?));
+    qemu.args(["-device", "virtio-serial-pci", "-chardev", "stdio,id=output,signal=off"]);
+    qemu.args(["-device", "virtserialport,chardev=output,name=output"]);
+    qemu.arg("-chardev").arg(format!("file,id=status,path={}", option(status)?));
+    qemu.args(["-device", "virtserialport,chardev=status,name=status"]);
+    let numbered = shares.iter().enumerate().map(|(number, share)| (format!("share{number}"), share.as_path()));
+    for (tag, folder) in numbered.chain([("host".to_owned(), host)]) {
+        let path = option(folder)?;
+        let fixed = "security_model=none,readonly=on,multidevs=remap";
+        qemu.arg("-virtfs").arg(format!("local,path={path},mount_tag={tag},{fixed}"));
+    }
+    Ok(qemu)
+}
+
+/// A path as the value of an option of qemu, where commas stand between options.
+fn option(path: &Path) -> Result<String> {
+    let text = path.to_str().with_context(|| format!("qemu takes no path that is not UTF-8: {}", path.display()))?;
+    Ok(text.replace(',', ",,"))
+}
+
+/// The end of the console, for an error.
+fn last_words(console: &Path) -> String {
+    let bytes = fs::read(console).unwrap_or_default();
+    let last = shell::last_lines(&String::from_utf8_lossy(&bytes), LAST_LINES);
+    let shown = console.strip_prefix(paths::root()).unwrap_or(console);
+    format!("; the end of its console ({}):\n{}", shown.display(), last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_port_tells_the_stage() {
+        let cases = [
+            ("", Stage::Booting),
+            ("u", Stage::Booting),
+            ("up\n", Stage::Running),
+            ("up\nended 10", Stage::Running),
+            ("up\nended 101\n", Stage::Ended(101)),
+            ("up\nended 0\n", Stage::Ended(0)),
+        ];
+        for (lines, expected) in cases {
+            assert_eq!(stage(lines), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn commas_in_paths_are_no_options() {
+        assert_eq!(option(Path::new("/a,b")).unwrap(), "/a,,b");
+    }
+
+    #[test]
+    fn the_console_s_end_is_shown() {
+        let file = std::env::temp_dir().join(format!("xtask-console-{}", std::process::id()));
+        fs::write(&file, (0..100).map(|line| format!("line {line}\r\n")).collect::<String>()).unwrap();
+        let words = last_words(&file);
+        assert!(words.ends_with("line 98\nline 99") && !words.contains("line 69"), "{words}");
+        fs::remove_file(&file).unwrap();
+    }
+}

@@ -1,0 +1,93 @@
+//! What the VM runs: a script that brings the host's folders to their places and starts the tests.
+
+use std::path::{Path, PathBuf};
+
+/// Tells the tests that they run in the VM, where they may load drivers.
+const VM_VARIABLE: &str = "FORGESYTED_TEST_VM";
+/// The daemon that the tests start.
+const PROGRAM_VARIABLE: &str = "FORGESYTED_TEST_BIN";
+
+/// What runs in the VM; all paths are absolute and free of links.
+#[derive(Debug)]
+pub(super) struct Guest {
+    /// The checkout: tests look for their data in it.
+    pub checkout: PathBuf,
+    /// The tree with the daemon and libtorch.
+    pub tree: PathBuf,
+    /// The test program.
+    pub program: PathBuf,
+    /// Further arguments for it.
+    pub arguments: Vec<String>,
+}
+
+impl Guest {
+    /// The folders of the host that it needs, none within another.
+    pub fn shares(&self) -> Vec<PathBuf> {
+        let mut wanted = vec![self.checkout.clone(), self.tree.clone()];
+        wanted.extend(self.program.parent().map(Path::to_path_buf));
+        wanted.sort();
+        // Sorted, a folder stands right before what lies in it.
+        wanted.dedup_by(|inner, outer| inner.starts_with(outer));
+        wanted
+    }
+
+    /// The script for the VM's shell, which sees the shares as file systems `share0`, `share1`, … of type 9p.
+    pub fn script(&self) -> String {
+        let mut lines = vec!["set -eu".to_owned()];
+        for (number, share) in self.shares().iter().enumerate() {
+            let place = quoted(&share.to_string_lossy());
+            // The host changes nothing while the VM runs: let the VM keep what it has read.
+            let options = "trans=virtio,version=9p2000.L,ro,cache=loose,msize=1048576";
+            lines.push(format!("mkdir -p {place} && mount -t 9p -o {options} share{number} {place}"));
+        }
+        let mut export = |name: &str, path: PathBuf| {
+            lines.push(format!("export {name}={}", quoted(&path.to_string_lossy())));
+        };
+        export(VM_VARIABLE, "1".into());
+        export(PROGRAM_VARIABLE, self.tree.join("bin/forgesyted"));
+        // The tree has every library, wherever the test program would look for them.
+        export("LD_LIBRARY_PATH", self.tree.join("lib"));
+        export("RUST_BACKTRACE", "1".into());
+        // Drivers are the whole machine's: one test at a time. Elsewhere these tests are ignored.
+        let fixed = ["--test-threads=1", "--include-ignored"];
+        let words = fixed.into_iter().chain(self.arguments.iter().map(String::as_str)).map(quoted);
+        let line = format!("exec {} {}", quoted(&self.program.to_string_lossy()), words.collect::<Vec<_>>().join(" "));
+        lines.push(format!("cd {}", quoted(&self.checkout.join("tests").to_string_lossy())));
+        lines.push(line);
+        lines.join("\n") + "\n"
+    }
+}
+
+/// A word for the shell that means itself.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guest(tree: &str, program: &str) -> Guest {
+        let arguments = vec!["it's one word".to_owned()];
+        Guest { checkout: "/src/it".into(), tree: tree.into(), program: program.into(), arguments }
+    }
+
+    #[test]
+    fn a_folder_within_another_is_not_shared_twice() {
+        let inside = guest("/src/it/target/dist-dev", "/src/it/target/debug/deps/vm-1");
+        assert_eq!(inside.shares(), [Path::new("/src/it")]);
+        let elsewhere = guest("/src/it-target/dist-dev", "/big/deps/vm-1");
+        assert_eq!(elsewhere.shares(), ["/big/deps", "/src/it", "/src/it-target/dist-dev"].map(Path::new));
+    }
+
+    #[test]
+    fn the_script_mounts_and_runs() {
+        let script = guest("/src/it/target/dist-dev", "/src/it/target/debug/deps/vm-1").script();
+        let lines: Vec<_> = script.lines().collect();
+        assert!(lines[1].starts_with("mkdir -p '/src/it' && mount -t 9p -o "), "{script}");
+        assert!(lines[1].ends_with(" share0 '/src/it'"), "{script}");
+        assert!(lines.contains(&"export FORGESYTED_TEST_BIN='/src/it/target/dist-dev/bin/forgesyted'"), "{script}");
+        let last = r"exec '/src/it/target/debug/deps/vm-1' '--test-threads=1' '--include-ignored' 'it'\''s one word'";
+        assert_eq!(lines.last(), Some(&last));
+    }
+}
