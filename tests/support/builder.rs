@@ -176,11 +176,14 @@ pub fn measure_node(model: &str, more: &str) -> String {
     format!("[[node]]\nid = \"{model}\"\nkind = \"measure\"\nmodel = \"{model}.pt\"\n{more}\n")
 }
 
-/// The daemon that cargo built beside this test.
+/// The daemon to test: what `FORGESYTED_TEST_BIN` names, or the one that cargo built beside this test.
 ///
 /// # Panics
-/// When it is not built.
+/// When it is not there.
 pub fn binary() -> PathBuf {
+    if let Some(named) = std::env::var_os("FORGESYTED_TEST_BIN") {
+        return named.into();
+    }
     let test = std::env::current_exe().unwrap();
     let profile =
         test.ancestors().find(|folder| folder.join("deps").is_dir()).expect("a test runs in target/<profile>");

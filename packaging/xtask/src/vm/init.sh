@@ -11,7 +11,8 @@ mount -t tmpfs tmpfs /tmp
 ip link set lo up
 
 /lib/systemd/systemd-udevd --daemon
-udevadm trigger --action=add
+# Only what qemu gave us; udev hears of the cameras when their drivers are loaded.
+udevadm trigger --action=add --subsystem-match=virtio
 udevadm settle
 
 mkdir -p /run/host

@@ -56,7 +56,7 @@ pub(super) fn boot(image: &Image, shares: &[PathBuf], script: &str, folder: &Pat
     match stage? {
         Stage::Ended(status) => Ok(status),
         Stage::Booting => bail!("the VM did not come up{}", last_words(&console)),
-        Stage::Running => bail!("the VM died or ran for over {} s{}", RUN_LIMIT.as_secs(), last_words(&console)),
+        Stage::Running => bail!("the VM died or was not done after {} s{}", RUN_LIMIT.as_secs(), last_words(&console)),
     }
 }
 
@@ -112,11 +112,13 @@ fn command(image: &Image, shares: &[PathBuf], host: &Path, status: &Path, consol
     qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048"]);
     qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
     qemu.arg("-kernel").arg(&image.kernel).arg("-initrd").arg(&image.initrd);
-    // A kernel that panics restarts at once, which ends qemu.
-    qemu.arg("-append").arg(format!("root=/dev/vda rootfstype=ext4 rw console=ttyS0 panic=-1 init={INIT_PLACE}"));
+    // The console takes time: warnings only. A kernel that panics restarts at once, which ends qemu.
+    let kernel = "root=/dev/vda rootfstype=ext4 rw console=ttyS0 loglevel=5 panic=-1";
+    qemu.arg("-append").arg(format!("{kernel} init={INIT_PLACE}"));
     qemu.arg("-drive").arg(format!("file={},format=raw,if=virtio,snapshot=on", option(&image.disk)?));
     qemu.arg("-serial").arg(format!("file:{}", option(console)?));
-    qemu.args(["-device", "virtio-serial-pci", "-chardev", "stdio,id=output,signal=off"]);
+    // Not the backend `stdio`: at the end of its input it takes the port down, and whoever writes to it waits for ever.
+    qemu.args(["-device", "virtio-serial-pci", "-chardev", "file,id=output,path=/dev/stdout"]);
     qemu.args(["-device", "virtserialport,chardev=output,name=output"]);
     qemu.arg("-chardev").arg(format!("file,id=status,path={}", option(status)?));
     qemu.args(["-device", "virtserialport,chardev=status,name=status"]);

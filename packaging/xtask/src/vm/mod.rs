@@ -13,7 +13,7 @@ use std::env;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 
 use crate::cargo::{self, Built, Profile};
 use crate::packages::{self, For};
@@ -56,12 +56,16 @@ pub fn make_image() -> Result<()> {
 pub fn after_tests(built: &Built, tree: &Path) -> Result<()> {
     match packages::ensure(For::Vm).and_then(|()| image::ensure()) {
         Ok(image) => run(&image, built, tree, &[]),
-        Err(error) if env::var_os("CI").is_some() => Err(error.context("no VM, and CI has to have one")),
-        Err(error) => {
-            eprintln!("xtask: the tests in the VM were SKIPPED, so no camera was tested: {error:#}");
-            Ok(())
-        }
+        Err(error) => without_vm(error, env::var_os("CI").is_some()),
     }
+}
+
+fn without_vm(error: Error, ci: bool) -> Result<()> {
+    if ci {
+        return Err(error.context("no VM, and CI has to have one"));
+    }
+    eprintln!("xtask: the tests in the VM were SKIPPED, so no camera was tested: {error:#}");
+    Ok(())
 }
 
 fn run(image: &Image, built: &Built, tree: &Path, arguments: &[String]) -> Result<()> {
@@ -80,4 +84,16 @@ fn run(image: &Image, built: &Built, tree: &Path, arguments: &[String]) -> Resul
         Ok(())
     });
     status.context("`cargo xtask test-vm -- NAME` runs those whose name has NAME")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ci_fails_without_a_vm() {
+        let error = || Error::msg("no qemu");
+        assert!(without_vm(error(), false).is_ok());
+        assert_eq!(format!("{:#}", without_vm(error(), true).unwrap_err()), "no VM, and CI has to have one: no qemu");
+    }
 }

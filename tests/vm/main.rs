@@ -1,0 +1,12 @@
+//! Tests against real drivers of a real kernel, in the VM that `cargo xtask test-vm` boots.
+//!
+//! Lives here: cameras of the drivers `vivid` and `v4l2loopback` (`fixtures`), and what must be true of a daemon that has
+//! such cameras. Does not live here: the VM (`packaging/xtask/src/vm`), the daemon's fixtures (`support/`).
+//!
+//! Every test is `#[ignore]`d, so that other test runs show it and leave it: it loads drivers, which takes root and is felt
+//! by the whole machine. The VM runs ignored tests too, one at a time.
+
+mod daemon;
+mod fixtures;
+mod loopback;
+mod vivid;
