@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::image::{INIT_PLACE, Image};
-use crate::{paths, shell};
+use crate::shell;
 
 /// Longest from power-on until the machine says that it is up; it takes ten seconds on an idle host.
 const BOOT_LIMIT: Duration = Duration::from_secs(180);
@@ -21,7 +21,7 @@ const OFF_LIMIT: Duration = Duration::from_secs(20);
 /// Pause between two looks at the machine.
 const LOOK: Duration = Duration::from_millis(100);
 /// Lines of the console that an error shows.
-const LAST_LINES: usize = 30;
+const LAST_LINES: usize = 60;
 
 /// How far the machine has come, as its status port says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,14 +49,35 @@ pub(super) fn boot(image: &Image, shares: &[PathBuf], script: &str, folder: &Pat
     let mut machine = Machine(child);
     let mut output = machine.0.stdout.take().context("qemu has no standard output")?;
     let copying = thread::spawn(move || io::copy(&mut output, &mut io::stdout()));
-    let stage = machine.watch(&status);
+    let end = machine.watch(&status);
     drop(machine);
     // A reader that has gone away is no matter here.
     let _ = copying.join();
-    match stage? {
-        Stage::Ended(status) => Ok(status),
-        Stage::Booting => bail!("the VM did not come up{}", last_words(&console)),
-        Stage::Running => bail!("the VM died or was not done after {} s{}", RUN_LIMIT.as_secs(), last_words(&console)),
+    match end? {
+        End { stage: Stage::Ended(status), .. } => Ok(status),
+        end => {
+            bail!("the VM {}; the end of its console ({}):\n{}", end.words(), console.display(), last_words(&console))
+        }
+    }
+}
+
+/// How a machine ended that may not have done what it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct End {
+    stage: Stage,
+    /// Whether it went off by itself.
+    off: bool,
+}
+
+impl End {
+    fn words(self) -> String {
+        match self.stage {
+            Stage::Ended(status) => format!("ended with status {status}"),
+            Stage::Booting if self.off => "died while it booted".to_owned(),
+            Stage::Booting => format!("did not come up within {} s", BOOT_LIMIT.as_secs()),
+            Stage::Running if self.off => "died while it ran the tests".to_owned(),
+            Stage::Running => format!("was not done within {} s", RUN_LIMIT.as_secs()),
+        }
     }
 }
 
@@ -65,7 +86,7 @@ struct Machine(Child);
 
 impl Machine {
     /// Waits until the machine is off or a limit is over, and says how far it came.
-    fn watch(&mut self, status: &Path) -> Result<Stage> {
+    fn watch(&mut self, status: &Path) -> Result<End> {
         let mut ended = None;
         let start = Instant::now();
         loop {
@@ -80,7 +101,7 @@ impl Machine {
                 Stage::Ended(_) => ended.is_some_and(|ended| ended.elapsed() > OFF_LIMIT),
             };
             if off.is_some() || over {
-                return Ok(stage);
+                return Ok(End { stage, off: off.is_some() });
             }
             thread::sleep(LOOK);
         }
@@ -112,8 +133,8 @@ fn command(image: &Image, shares: &[PathBuf], host: &Path, status: &Path, consol
     qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048"]);
     qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
     qemu.arg("-kernel").arg(&image.kernel).arg("-initrd").arg(&image.initrd);
-    // The console takes time: warnings only. A kernel that panics restarts at once, which ends qemu.
-    let kernel = "root=/dev/vda rootfstype=ext4 rw console=ttyS0 loglevel=5 panic=-1";
+    // The console takes time: warnings only. A driver that fails is a panic, and a panic a restart, which ends qemu.
+    let kernel = "root=/dev/vda rootfstype=ext4 rw console=ttyS0 loglevel=5 oops=panic panic=-1";
     qemu.arg("-append").arg(format!("{kernel} init={INIT_PLACE}"));
     qemu.arg("-drive").arg(format!("file={},format=raw,if=virtio,snapshot=on", option(&image.disk)?));
     qemu.arg("-serial").arg(format!("file:{}", option(console)?));
@@ -139,10 +160,7 @@ fn option(path: &Path) -> Result<String> {
 
 /// The end of the console, for an error.
 fn last_words(console: &Path) -> String {
-    let bytes = fs::read(console).unwrap_or_default();
-    let last = shell::last_lines(&String::from_utf8_lossy(&bytes), LAST_LINES);
-    let shown = console.strip_prefix(paths::root()).unwrap_or(console);
-    format!("; the end of its console ({}):\n{}", shown.display(), last)
+    shell::last_lines(&String::from_utf8_lossy(&fs::read(console).unwrap_or_default()), LAST_LINES)
 }
 
 #[cfg(test)]
@@ -165,6 +183,15 @@ mod tests {
     }
 
     #[test]
+    fn how_it_ended_is_said_in_words() {
+        let words = |stage, off| End { stage, off }.words();
+        assert_eq!(words(Stage::Booting, false), "did not come up within 180 s");
+        assert_eq!(words(Stage::Booting, true), "died while it booted");
+        assert_eq!(words(Stage::Running, false), "was not done within 1200 s");
+        assert_eq!(words(Stage::Running, true), "died while it ran the tests");
+    }
+
+    #[test]
     fn commas_in_paths_are_no_options() {
         assert_eq!(option(Path::new("/a,b")).unwrap(), "/a,,b");
     }
@@ -174,7 +201,7 @@ mod tests {
         let file = std::env::temp_dir().join(format!("xtask-console-{}", std::process::id()));
         fs::write(&file, (0..100).map(|line| format!("line {line}\r\n")).collect::<String>()).unwrap();
         let words = last_words(&file);
-        assert!(words.ends_with("line 98\nline 99") && !words.contains("line 69"), "{words}");
+        assert!(words.starts_with("line 40\n") && words.ends_with("\nline 98\nline 99"), "{words}");
         fs::remove_file(&file).unwrap();
     }
 }
