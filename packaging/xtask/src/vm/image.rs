@@ -30,7 +30,7 @@ const SUPERFLUOUS: &[&str] =
 /// The size that the image's file system shows; it takes the space of its files only.
 const DISK_SIZE: &str = "3G";
 /// Free space needed while it is made: the files, and the image of those that stay.
-const NEEDED_BYTES: u64 = 2_500_000_000;
+const NEEDED_BYTES: u64 = 3_000_000_000;
 
 /// The files of a made image.
 #[derive(Debug)]
