@@ -21,7 +21,7 @@ pub use camera::{CameraConfig, CameraDevice, CameraFormat, ControlValue};
 pub use camera_keys::{CAMERA_KEYS, CameraKey, MAX_CAMERAS};
 pub use load::{Loaded, Origin, environment, load, read};
 pub use places::installation_prefix;
-pub use problem::{ConfigError, Place, Problem};
+pub use problem::{ConfigError, Place, Problem, nearest};
 pub use report::{describe, needs_restart};
 pub use schema::{Config, DeviceChoice, EngineConfig, LogConfig, PipelinesConfig, ServerConfig, StreamConfig};
 pub use settings::{SETTINGS, Setting};

@@ -61,7 +61,7 @@ fn lines(problems: &[Problem]) -> String {
 }
 
 /// The name of `known` closest to `name`, where one is close enough to be what was meant.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // A third of the letters may differ: `drop_treshold` is a slip, `colour` is another word.
     let most = (name.chars().count() / 3).clamp(1, 6);
     known

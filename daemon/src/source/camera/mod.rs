@@ -3,4 +3,9 @@
 //! a frame (`session` and further), pictures and results for whoever looks (`server`).
 
 pub mod capture;
+mod mjpeg;
+mod open;
 pub mod replay;
+pub mod v4l2;
+
+pub use open::{Opened, open};
