@@ -1,5 +1,6 @@
 //! The command line: one file a command, each thin.
 
+mod cameras;
 mod check;
 mod serve;
 
@@ -27,12 +28,14 @@ enum Command {
     Serve(ConfigArgs),
     /// Check configuration, pipelines and models, and say what was found
     Check(ConfigArgs),
+    /// List the cameras of this machine, or try one
+    Cameras(cameras::Args),
     /// Send frames to a daemon as many clients would, and report what it serves
     Load(load::args::Args),
 }
 
 /// Where the configuration is.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 struct ConfigArgs {
     /// Configuration file [default: /etc/forgesyted/forgesyted.toml, where it exists]
     #[arg(long, value_name = "FILE")]
@@ -45,6 +48,7 @@ impl Cli {
         match self.command {
             Command::Serve(args) => serve::run(args.source()),
             Command::Check(args) => check::run(&args.source()),
+            Command::Cameras(args) => cameras::run(args),
             Command::Load(args) => run_load(args),
         }
     }

@@ -74,7 +74,7 @@ const SERIAL_LENGTH: usize = 126;
 
 impl CameraConfig {
     /// The defaults. Name and device have none: they are empty here.
-    pub(super) fn blank() -> Self {
+    pub fn blank() -> Self {
         CameraConfig {
             name: String::new(),
             device: CameraDevice::Path(PathBuf::new()),
