@@ -1,4 +1,4 @@
-//! The daemon's only unsafe code: four calls into C that no safe interface offers. Each says why safe code is not enough
+//! The engine's only unsafe code: four calls into C that no safe interface offers. Each says why safe code is not enough
 //! and which invariant holds.
 #![allow(unsafe_code)]
 

@@ -107,8 +107,8 @@ pub struct MenuEntry {
     pub name: String,
 }
 
-/// Sizes and rates of a range are asked for at its largest size.
-const LARGEST: Size = Size { width: u32::MAX, height: u32::MAX };
+/// Rates of a range of sizes are asked for at its largest; no camera has larger ones than this.
+const LARGEST: Size = Size { width: 1 << 15, height: 1 << 15 };
 
 /// Every video device of this machine, by number.
 ///
@@ -124,6 +124,7 @@ fn describe(places: &Places, node: &Path) -> DeviceInfo {
         node: node.to_owned(),
         links: places.stable_links(node),
         usb: places.usb_id(node).map(|id| id.to_string()),
+        card: places.card(node).unwrap_or_default(),
         ..DeviceInfo::default()
     };
     if let Err((step, error)) = ask(node, &mut info) {
@@ -190,15 +191,10 @@ impl From<&SizeOffer> for SizeInfo {
             height: range.max.height,
             smallest: (!one).then_some([range.min.width, range.min.height]),
             step: (!one).then_some([range.step.width, range.step.height]),
-            fps: single.iter().map(|rate| rounded(rate.shortest.fps())).collect(),
-            fps_range: ranges.first().map(|rate| [rounded(rate.longest.fps()), rounded(rate.shortest.fps())]),
+            fps: single.iter().map(|rate| rate.shortest.shown_fps()).collect(),
+            fps_range: ranges.first().map(|rate| [rate.longest.shown_fps(), rate.shortest.shown_fps()]),
         }
     }
-}
-
-/// To a thousandth: 29.97, not 29.97002997002997.
-fn rounded(fps: f64) -> f64 {
-    (fps * 1000.0).round() / 1000.0
 }
 
 #[cfg(test)]

@@ -199,7 +199,7 @@ pub(super) fn difference(wanted: &Wanted, agreed: &Agreed) -> Option<String> {
         differs.push(format!("{size}, not {}", wanted.size));
     }
     if agreed.fps > 0.0 && !(CLOSE_ENOUGH..=1.0 / CLOSE_ENOUGH).contains(&(agreed.fps / wanted.fps)) {
-        differs.push(format!("{} frames/s, not {}", (agreed.fps * 1000.0).round() / 1000.0, wanted.fps));
+        differs.push(format!("{} frames/s, not {}", agreed.fps, wanted.fps));
     }
     (!differs.is_empty()).then(|| format!("the camera agreed to {}", differs.join(", and ")))
 }

@@ -120,6 +120,11 @@ impl Interval {
         if self.numerator == 0 { 0.0 } else { f64::from(self.denominator) / f64::from(self.numerator) }
     }
 
+    /// Frames a second to a thousandth, to be shown: 29.97, not 29.97002997002997.
+    pub fn shown_fps(self) -> f64 {
+        (self.fps() * 1000.0).round() / 1000.0
+    }
+
     /// The interval of a rate, to a thousandth of a frame.
     pub fn of_fps(fps: f64) -> Self {
         // A float that is too large, negative or no number becomes the nearest that fits; never a division by zero.
@@ -192,6 +197,7 @@ mod tests {
     fn intervals() {
         let interval = |numerator, denominator| Interval { numerator, denominator };
         assert_eq!(interval(1001, 30000).fps(), 30000.0 / 1001.0);
+        assert_eq!(interval(1001, 30000).shown_fps(), 29.97);
         assert_eq!(interval(0, 30).fps(), 0.0);
         assert_eq!(Interval::of_fps(29.97), interval(1000, 29970));
         assert_eq!(Interval::of_fps(f64::NAN), interval(1000, 1));

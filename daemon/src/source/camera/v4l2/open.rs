@@ -57,7 +57,7 @@ fn agree(device: &Device, path: &Path, capability: &Capability, wanted: &Wanted)
         .set_interval(interval)
         .or_else(|error| if refuses(&error) { device.interval() } else { Err(error) })
     {
-        Ok(interval) => interval.fps(),
+        Ok(interval) => interval.shown_fps(),
         Err(error) if refuses(&error) => 0.0,
         Err(error) => return Err(fault(Step::Format, path, &error)),
     };

@@ -132,6 +132,11 @@ impl Places {
         self.usb_place(node.file_name()?.to_str()?).map(|(_, id)| id)
     }
 
+    /// What a device calls itself, for whom may not open it.
+    pub fn card(&self, node: &Path) -> Option<String> {
+        read(&self.class.join(node.file_name()?).join("name"))
+    }
+
     /// Links that keep pointing at this device whatever number its node gets: by what it is, then by where it is plugged in.
     pub fn stable_links(&self, node: &Path) -> Vec<PathBuf> {
         let mut links = Vec::new();
@@ -211,6 +216,7 @@ mod tests {
         let node = |number: u32, index: u32, interface: &str| {
             let folder = format!("devices/{interface}/video4linux/video{number}");
             root.write(&format!("{folder}/index"), &format!("{index}\n"));
+            root.write(&format!("{folder}/name"), &format!("Camera {number}\n"));
             root.link(&format!("{folder}/device"), &format!("devices/{interface}"));
             root.link(&format!("class/video{number}"), &folder);
             root.write(&format!("dev/video{number}"), "");
@@ -294,6 +300,8 @@ mod tests {
         assert_eq!(places.hint(&CameraDevice::Path(without_link.clone()), &without_link), None);
         assert_eq!(places.usb_id(&node).unwrap().to_string(), "usb:046d:0825:A1");
         assert_eq!(places.usb_id(&without_link), None);
+        assert_eq!(places.card(&node).as_deref(), Some("Camera 1"));
+        assert_eq!(places.card(Path::new("/dev/video99")), None);
     }
 
     #[test]

@@ -47,6 +47,8 @@ struct Sequences {
 struct Silence {
     since: Instant,
     limit: Duration,
+    /// Whether somebody looked since and found nothing.
+    noticed: bool,
     /// Why frames were thrown away since; the last one's reason.
     bad: u64,
     why: Option<Bad>,
@@ -152,7 +154,7 @@ impl Stream {
     }
 
     /// What it means that no frame came.
-    fn explain_silence(&self) -> Result<(), Fault> {
+    fn explain_silence(&mut self) -> Result<(), Fault> {
         let path = self.agreed.path.display();
         if !identity(&self.agreed.path).is_some_and(|node| node.same_node(self.node)) {
             return Err(Fault::new(
@@ -230,7 +232,7 @@ impl Sequences {
 
 impl Silence {
     fn new(since: Instant, limit: Duration) -> Self {
-        Silence { since, limit, bad: 0, why: None }
+        Silence { since, limit, noticed: false, bad: 0, why: None }
     }
 
     fn threw_away(&mut self, why: Bad) {
@@ -244,8 +246,11 @@ impl Silence {
         *self = Silence::new(now, three_frames.max(SHORTEST_SILENCE));
     }
 
-    /// Whether it lasts too long, in words.
-    fn verdict(&self, now: Instant) -> Option<String> {
+    /// Whether it lasts too long, in words. Time in which nobody looked does not count.
+    fn verdict(&mut self, now: Instant) -> Option<String> {
+        if !std::mem::replace(&mut self.noticed, true) {
+            self.since = now.checked_sub(LONGEST_WAIT).map_or(self.since, |looked| self.since.max(looked));
+        }
         let lasted = now.saturating_duration_since(self.since);
         if lasted < self.limit {
             return None;
@@ -303,13 +308,22 @@ mod tests {
         let start = Instant::now();
         let after = |seconds: f64| start + Duration::from_secs_f64(seconds);
         let mut silence = Silence::new(start, LONGEST_START);
+        assert_eq!(silence.verdict(after(0.5)), None);
         assert_eq!(silence.verdict(after(4.9)), None);
         assert_eq!(silence.verdict(after(5.0)).as_deref(), Some("has sent no frame for 5.0 s"));
         for (fps, still, too_long) in [(30.0, 1.9, 2.0), (1.0, 2.9, 3.0), (0.0, 1.9, 2.0)] {
             silence.broken(start, fps);
+            assert_eq!(silence.verdict(after(0.1)), None, "{fps}");
             assert_eq!(silence.verdict(after(still)), None, "{fps}");
             assert!(silence.verdict(after(too_long)).is_some(), "{fps}");
         }
+        // Nobody looked for a minute: the silence begins with the first look.
+        silence.broken(start, 30.0);
+        assert_eq!(silence.verdict(after(60.0)), None);
+        assert_eq!(silence.verdict(after(61.4)), None);
+        assert!(silence.verdict(after(61.6)).is_some());
+        silence.broken(start, 30.0);
+        assert_eq!(silence.verdict(after(0.4)), None);
         for why in [Bad::Damaged, Bad::NoJpeg, Bad::Short { has: 100, needs: 614_400 }] {
             silence.threw_away(why);
         }
