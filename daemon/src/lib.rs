@@ -2,10 +2,11 @@
 //! the right; nothing points back.
 //!
 //! ```text
-//!  clients ──► server ──► source ──► session ──► engine ──► pipeline ──► sink ──► clients
+//!  clients ──► server ──► source ──► session ──► engine ──► pipeline ──► sink ──► clients, watchers
 //!              accept     read       number      whose      decode,      one reply
 //!              upgrade    frames     validate    frame      nodes        a frame,
-//!              admit                 give way    is next                 in order
+//!              admit      ▲          give way    is next                 in order
+//!  cameras ───────────────┘
 //!
 //!       protocol, config, telemetry, systemd: beside the flow, known to it; they know nothing of it
 //!       app, commands: the wiring, which sees every room        load: a client, which sees none

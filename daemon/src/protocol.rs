@@ -27,11 +27,13 @@ pub enum ErrorCode {
     Unauthorized,
     /// The daemon stops.
     ShuttingDown,
+    /// What is to be watched does not exist; only `/ws/watch` says so.
+    NotFound,
 }
 
 impl ErrorCode {
     /// Every code, in the order of the contract's table.
-    pub const ALL: [ErrorCode; 9] = [
+    pub const ALL: [ErrorCode; 10] = [
         ErrorCode::InvalidPipeline,
         ErrorCode::TooManySessions,
         ErrorCode::InvalidMessage,
@@ -41,6 +43,7 @@ impl ErrorCode {
         ErrorCode::InternalError,
         ErrorCode::Unauthorized,
         ErrorCode::ShuttingDown,
+        ErrorCode::NotFound,
     ];
 
     /// The name on the wire and in `stream_errors_total{code}`.
@@ -55,13 +58,14 @@ impl ErrorCode {
             ErrorCode::InternalError => "internal_error",
             ErrorCode::Unauthorized => "unauthorized",
             ErrorCode::ShuttingDown => "shutting_down",
+            ErrorCode::NotFound => "not_found",
         }
     }
 
     /// The WebSocket close code that follows the error message.
     pub fn close_code(self) -> u16 {
         match self {
-            ErrorCode::InvalidPipeline | ErrorCode::Unauthorized => 1008,
+            ErrorCode::InvalidPipeline | ErrorCode::Unauthorized | ErrorCode::NotFound => 1008,
             ErrorCode::TooManySessions => 1013,
             ErrorCode::InvalidMessage => 1003,
             ErrorCode::InvalidFrame => 1007,
@@ -70,6 +74,18 @@ impl ErrorCode {
             ErrorCode::ShuttingDown => 1001,
         }
     }
+}
+
+/// What a watcher is sent for a result: `{"camera":…,"frame_index":N,"ts":…,"result":{…}}`, or `"session"` for a client's
+/// session. `ts` is when the frame was captured (a client's: received), in milliseconds since the epoch.
+pub fn watched_message(of: (&str, &str), frame_index: u64, ts: u64, result: &str) -> String {
+    let (kind, name) = of;
+    format!("{{\"{kind}\":{},\"frame_index\":{frame_index},\"ts\":{ts},\"result\":{result}}}", json!(name))
+}
+
+/// `{"missed":N}`: results that a slow watcher was not sent.
+pub fn missed_message(results: u64) -> String {
+    format!("{{\"missed\":{results}}}")
 }
 
 /// An error as a client sees it: a code and one sentence that is safe to show.
@@ -120,6 +136,9 @@ mod tests {
     fn messages_are_the_contracts_json() {
         assert_eq!(result_message(7, r#"{"a":1}"#), r#"{"frame_index":7,"result":{"a":1}}"#);
         assert_eq!(dropped_message(8), r#"{"frame_index":8,"dropped":true}"#);
+        let watched = watched_message(("camera", "yard"), 9, 1700, "{}");
+        assert_eq!(watched, r#"{"camera":"yard","frame_index":9,"ts":1700,"result":{}}"#);
+        assert_eq!(missed_message(3), r#"{"missed":3}"#);
         let error = StreamError::new(ErrorCode::InvalidFrame, "no \"SOI\"\n");
         assert_eq!(error_message(&error), r#"{"error":"invalid_frame","detail":"no \"SOI\"\n"}"#);
     }

@@ -9,7 +9,11 @@ use crate::markdown::{code, page};
 
 #[test]
 fn routes_answer_as_the_page_says() {
-    let daemon = Daemon::builder().env("FORGESYTED_TOKEN", "s3cret").start();
+    let daemon = Daemon::builder()
+        .env("FORGESYTED_TOKEN", "s3cret")
+        .replay("NAME", &[frames::white()], "pipeline = \"noop\"")
+        .start();
+    let get = |route: &str, headers: &str| http::status(daemon.address(), "GET", route, headers);
     for row in page("docs/endpoints.md").table("route") {
         let route = code(&row[0]);
         if !route.starts_with('/') {
@@ -17,15 +21,14 @@ fn routes_answer_as_the_page_says() {
             continue;
         }
         let statuses: Vec<&str> = row[2].split(", ").collect();
-        let status = daemon.get(route).status.to_string();
+        let status = get(route, "").to_string();
         assert!(statuses.contains(&status.as_str()), "{route}: {status}");
         let needs_token = route.starts_with("/v1/");
         assert_eq!(status == "401", needs_token, "{route}");
         assert!(!needs_token || row[3] == "yes", "{route}");
         if needs_token {
-            let with_header = http::request(daemon.address(), "GET", route, "Authorization: Bearer s3cret\r\n");
-            assert_eq!(with_header.status, 200, "{route}");
-            assert_eq!(daemon.get(&format!("{route}?token=s3cret")).status, 200, "{route}");
+            assert_eq!(get(route, "Authorization: Bearer s3cret\r\n"), 200, "{route}");
+            assert_eq!(get(&format!("{route}?token=s3cret"), ""), 200, "{route}");
         }
         assert_eq!(http::request(daemon.address(), "POST", route, "").status, 405);
     }
@@ -34,17 +37,28 @@ fn routes_answer_as_the_page_says() {
 
 #[test]
 fn lists_have_the_keys_of_the_examples() {
-    let daemon = Daemon::builder().start();
+    let daemon = Daemon::builder().replay("yard", &[frames::white()], "").start();
+    daemon.wait_camera("yard", "up");
     let mut client = daemon.client("noop");
     client.ask(&frames::camera());
-    let examples: Vec<Value> =
-        page("docs/endpoints.md").blocks("json").iter().map(|block| serde_json::from_str(block).unwrap()).collect();
+    let examples: Vec<Value> = ["docs/endpoints.md", "docs/cameras.md"]
+        .map(page)
+        .iter()
+        .flat_map(|page| page.blocks("json"))
+        .collect::<Vec<_>>()
+        .iter()
+        .map(|block| serde_json::from_str(block).unwrap())
+        .collect();
     for list in ["pipelines", "sessions", "cameras"] {
         let example = examples.iter().find(|example| example.get(list).is_some()).expect(list);
         let answer = daemon.get(&format!("/v1/{list}")).json();
         assert_eq!(keys(&answer), keys(example));
         let (found, shown) = (answer[list].get(0), example[list].get(0));
         assert_eq!(found.map(keys), shown.map(keys), "{list}");
+        for part in ["asked", "agreed"] {
+            let part_of = |value: Option<&Value>| value.and_then(|value| value.get(part)).map(keys);
+            assert_eq!(part_of(found), part_of(shown), "{list}: {part}");
+        }
         let noop = |list: &Value| list["pipelines"].as_array().and_then(|all| all.first().cloned());
         assert_eq!(noop(&answer).map(|noop| noop["nodes"].clone()), noop(example).map(|noop| noop["nodes"].clone()));
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use forgesyted::pipeline::frame::Frame;
 use forgesyted::protocol::{ErrorCode, StreamError};
 use forgesyted::session::backpressure::{Backpressure, BackpressureState, Queue, Thresholds};
 use forgesyted::session::manager::SessionManager;
@@ -234,7 +235,7 @@ impl Session {
                 }
                 self.now += Duration::from_millis(after_ms);
                 self.replies.open();
-                let offered = self.manager.offer(Bytes::new(), self.now);
+                let offered = self.manager.offer(Frame::jpeg(Bytes::new()), self.now, self.now);
                 let newest = self.manager.frame_index();
                 assert!(offered.dropped.iter().all(|&frame| frame < newest), "the newest gave way");
                 assert!(self.manager.waiting() >= 1, "the newest waits");

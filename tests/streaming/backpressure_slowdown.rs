@@ -1,6 +1,7 @@
 //! Telling a client to slow down, and stopping to.
 
 use bytes::Bytes;
+use forgesyted::pipeline::frame::Frame;
 use forgesyted::session::backpressure::{Backpressure, BackpressureState, Thresholds};
 use forgesyted::session::manager::SessionManager;
 use forgesyted_tests::client::outcomes;
@@ -150,7 +151,7 @@ proptest! {
                 manager.finish(50.0, 0);
                 manager.take();
             }
-            let offered = manager.offer(Bytes::new(), now);
+            let offered = manager.offer(Frame::jpeg(Bytes::new()), now, now);
             let due = last_notice.is_none_or(|last| now - last >= Duration::from_millis(interval));
             prop_assert_eq!(offered.slow_down, due && manager.backpressure_state() == BackpressureState::Critical);
             if offered.slow_down {
@@ -182,14 +183,14 @@ proptest! {
                 manager.finish(200.0, 0);
                 manager.take();
             }
-            let _ = manager.offer(Bytes::new(), now);
+            let _ = manager.offer(Frame::jpeg(Bytes::new()), now, now);
         }
         manager.finish(1.0, 0);
         for _ in 0..window {
             while manager.take().is_some() {
                 manager.finish(1.0, 0);
             }
-            let _ = manager.offer(Bytes::new(), now);
+            let _ = manager.offer(Frame::jpeg(Bytes::new()), now, now);
         }
         prop_assert_eq!(manager.backpressure_state(), BackpressureState::Normal);
     }

@@ -15,6 +15,7 @@ pub struct Builder {
     folder: Folder,
     settings: BTreeMap<String, String>,
     config: Option<String>,
+    cameras: String,
     environment: BTreeMap<String, String>,
     wrapper: Option<String>,
 }
@@ -25,6 +26,7 @@ impl Default for Builder {
             folder: Folder::new(),
             settings: BTreeMap::new(),
             config: None,
+            cameras: String::new(),
             environment: BTreeMap::from([("FORGESYTED_LISTEN".to_owned(), "127.0.0.1:0".to_owned())]),
             wrapper: None,
         };
@@ -50,6 +52,23 @@ impl Builder {
     pub fn config(mut self, text: &str) -> Self {
         self.config = Some(text.to_owned());
         self
+    }
+
+    /// A camera: its name, its device as text, and further lines of its table.
+    #[must_use]
+    pub fn camera(mut self, name: &str, device: &str, more: &str) -> Self {
+        self.cameras.push_str(&camera_table(name, device, more));
+        self
+    }
+
+    /// A camera that loops these frames from the folder `NAME/` at 50 a second.
+    #[must_use]
+    pub fn replay(self, name: &str, frames: &[Vec<u8>], more: &str) -> Self {
+        let with_files = frames
+            .iter()
+            .enumerate()
+            .fold(self, |builder, (at, frame)| builder.file(&format!("{name}/{at:03}.jpg"), frame));
+        with_files.camera(name, &format!("replay:{name}"), &format!("fps = 50\n{more}"))
     }
 
     /// An environment variable.
@@ -167,8 +186,14 @@ impl Builder {
             let (table, name) = key.split_once('.').expect("a key is table.name");
             tables.entry(table).or_default().push_str(&format!("{name} = {value}\n"));
         }
-        tables.iter().map(|(table, entries)| format!("[{table}]\n{entries}\n")).collect()
+        let tables: String = tables.iter().map(|(table, entries)| format!("[{table}]\n{entries}\n")).collect();
+        tables + &self.cameras
     }
+}
+
+/// A `[[camera]]` table.
+pub fn camera_table(name: &str, device: &str, more: &str) -> String {
+    format!("[[camera]]\nname = \"{name}\"\ndevice = \"{device}\"\n{more}\n")
 }
 
 /// A `[[node]]` table of kind `measure`; `more` are further lines of it.

@@ -43,11 +43,23 @@ impl Client {
     /// # Panics
     /// When the upgrade is refused.
     pub fn connect_with(address: SocketAddr, query: &str, headers: &[(&'static str, &str)]) -> Client {
+        Client::open(address, &format!("/ws/video/stream?{query}"), headers)
+    }
+
+    /// Connects as a watcher with this query.
+    ///
+    /// # Panics
+    /// When the upgrade is refused.
+    pub fn watch(address: SocketAddr, query: &str) -> Client {
+        Client::open(address, &format!("/ws/watch?{query}"), &[])
+    }
+
+    fn open(address: SocketAddr, path: &str, headers: &[(&'static str, &str)]) -> Client {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        let mut request = format!("ws://{address}/ws/video/stream?{query}").into_client_request().unwrap();
+        let mut request = format!("ws://{address}{path}").into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }

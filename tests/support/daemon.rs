@@ -93,6 +93,34 @@ impl Daemon {
         Client::connect(self.address(), &format!("pipeline_id={pipeline}"))
     }
 
+    /// A watcher of what the query names.
+    ///
+    /// # Panics
+    /// When the upgrade is refused.
+    pub fn watch(&self, query: &str) -> Client {
+        Client::watch(self.address(), query)
+    }
+
+    /// A camera as the list shows it now.
+    ///
+    /// # Panics
+    /// When it is not in the list.
+    pub fn camera(&self, name: &str) -> Value {
+        let list = self.get("/v1/cameras").json();
+        let found = list["cameras"].as_array().unwrap().iter().find(|camera| camera["name"] == name).cloned();
+        found.unwrap_or_else(|| panic!("no camera {name} in {list}"))
+    }
+
+    /// Waits until a camera is in this state, and returns it.
+    ///
+    /// # Panics
+    /// When it does not get there.
+    pub fn wait_camera(&self, name: &str, state: &str) -> Value {
+        wait::until_some(&format!("camera {name} to be {state}"), || {
+            Some(self.camera(name)).filter(|camera| camera["state"] == state)
+        })
+    }
+
     /// The answer to `GET path`.
     ///
     /// # Panics
@@ -133,6 +161,14 @@ impl Daemon {
         let status = std::fs::read_to_string(Path::new("/proc").join(self.pid.to_string()).join("status")).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
+    /// Open file descriptors.
+    ///
+    /// # Panics
+    /// When the process is gone.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(Path::new("/proc").join(self.pid.to_string()).join("fd")).unwrap().count()
     }
 
     /// Sends a signal.

@@ -1,6 +1,6 @@
 //! One HTTP request over a connection of its own.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use crate::wait::PATIENCE;
@@ -12,8 +12,10 @@ pub struct Answer {
     pub status: u16,
     /// The header, as it came, in lower case.
     pub head: String,
-    /// The body.
+    /// The body, as text as far as it is.
     pub body: String,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -43,13 +45,30 @@ pub fn request(address: SocketAddr, method: &str, path: &str, headers: &str) -> 
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let request = format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    parse(&text)
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    parse(&answer)
 }
 
-pub(crate) fn parse(text: &str) -> Answer {
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP answer: {text:?}"));
+/// The status that a request is answered with; the body, which may have no end, is left.
+///
+/// # Panics
+/// When there is no answer.
+pub fn status(address: SocketAddr, method: &str, path: &str, headers: &str) -> u16 {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    line.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("no answer: {line:?}"))
+}
+
+pub(crate) fn parse(answer: &[u8]) -> Answer {
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+    let end = end.unwrap_or_else(|| panic!("no HTTP answer: {:?}", String::from_utf8_lossy(answer)));
+    let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head: head.to_lowercase(), body: body.to_owned() }
+    let bytes = answer[end + 4..].to_vec();
+    Answer { status, head, body: String::from_utf8_lossy(&bytes).into_owned(), bytes }
 }

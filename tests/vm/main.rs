@@ -7,6 +7,8 @@
 //! by the whole machine. The VM runs ignored tests too, one at a time.
 
 mod daemon;
+mod faults;
 mod fixtures;
+mod formats;
 mod loopback;
 mod vivid;

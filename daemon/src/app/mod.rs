@@ -14,6 +14,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
@@ -24,6 +25,7 @@ use crate::pipeline::registry::PipelineRegistry;
 use crate::pipeline::{LoadPlan, torch};
 use crate::server::{self, Readiness, ServerState};
 use crate::session::registry::SessionRegistry;
+use crate::source::camera::{CameraSet, Needs};
 use crate::systemd::{self, Heartbeat};
 use crate::telemetry::metrics::Metrics;
 
@@ -33,6 +35,10 @@ const DEFAULT_CONFIG: &str = "/etc/forgesyted/forgesyted.toml";
 const STOP_WITHIN: Duration = Duration::from_millis(4500);
 /// Of that, how long a frame that runs is waited for before its session is ended without its result.
 const FRAMES_WITHIN: Duration = Duration::from_millis(3000);
+/// What cameras get to close their devices; they look up four times a second.
+const CAMERAS_WITHIN: Duration = Duration::from_secs(1);
+/// What watchers get to take their last message.
+const WATCHERS_WITHIN: Duration = Duration::from_millis(500);
 /// What the workers get at least to come to their end; they need it only to wake up.
 const WORKERS_WITHIN: Duration = Duration::from_millis(200);
 /// How often the device is asked about when nothing else happens.
@@ -129,12 +135,22 @@ impl App {
             .map_err(|error| StartError::Metrics(error.to_string()))?;
         let metrics = Arc::new(metrics);
         let engine = Arc::new(Engine::start(plan, Arc::clone(&metrics))?);
-        let state = ServerState {
+        let needs = Needs {
             config: Arc::new(ArcSwap::from_pointee(config)),
             pipelines: Arc::new(PipelineRegistry::default()),
             sessions: Arc::new(SessionRegistry::default()),
             engine,
             metrics,
+        };
+        let state = ServerState {
+            config: Arc::clone(&needs.config),
+            pipelines: Arc::clone(&needs.pipelines),
+            sessions: Arc::clone(&needs.sessions),
+            engine: Arc::clone(&needs.engine),
+            metrics: Arc::clone(&needs.metrics),
+            cameras: Arc::new(CameraSet::new(needs)),
+            painter: Arc::default(),
+            watchers: watch::Sender::new(false),
             readiness: Arc::new(Readiness::default()),
         };
         Ok(App { state, listener, plan, source, config_file })
@@ -204,7 +220,7 @@ impl App {
     }
 }
 
-/// Stops in the order of the flow: the listener, the sessions, the engine. Ends within [`STOP_WITHIN`];
+/// Stops in the order of the flow: the listener, the cameras, the sessions, the engine. Ends within [`STOP_WITHIN`];
 /// where a worker is stuck in a model, the process ends here with `status`.
 async fn stop(state: &ServerState, listening: JoinHandle<()>, status: i32) {
     let deadline = Instant::now() + STOP_WITHIN;
@@ -212,6 +228,9 @@ async fn stop(state: &ServerState, listening: JoinHandle<()>, status: i32) {
     systemd::stopping();
     log::info!(event = "stopping", sessions = state.sessions.len(); "stopping: answering the frames that run");
     listening.abort();
+    state.watchers.send_replace(true);
+    let cameras = Arc::clone(&state.cameras);
+    let cameras = tokio::task::spawn_blocking(move || cameras.stop(CAMERAS_WITHIN));
     state.sessions.shut_down();
     if timeout(FRAMES_WITHIN, state.sessions.drained()).await.is_err() {
         log::warn!(event = "stopping", sessions = state.sessions.len(); "some sessions have not ended; ending them now");
@@ -221,9 +240,13 @@ async fn stop(state: &ServerState, listening: JoinHandle<()>, status: i32) {
             () = sleep_until(deadline) => {}
         }
     }
+    let left = || deadline.saturating_duration_since(Instant::now());
+    let cameras_ended = matches!(timeout(left().max(CAMERAS_WITHIN), cameras).await, Ok(Ok(true)));
+    let _ = timeout(left().min(WATCHERS_WITHIN), state.watchers.closed()).await;
     let engine = Arc::clone(&state.engine);
-    let patience = deadline.saturating_duration_since(Instant::now()).max(WORKERS_WITHIN);
-    let all_ended = tokio::task::spawn_blocking(move || engine.stop(patience)).await.unwrap_or(false);
+    let patience = left().max(WORKERS_WITHIN);
+    let engine_ended = tokio::task::spawn_blocking(move || engine.stop(patience)).await.unwrap_or(false);
+    let all_ended = engine_ended && cameras_ended;
     log::info!(event = "stopped", all_ended; "stopped");
     if !all_ended {
         exit_now(status);

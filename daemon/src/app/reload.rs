@@ -37,6 +37,7 @@ pub(super) fn start(context: Context, plan: EnginePlan, address: SocketAddr) -> 
         if !state.readiness.serve() {
             return;
         }
+        apply_cameras(&context);
         say_ready(&context, &summary);
         log::info!(
             event = "ready", listen:% = address, device:? = plan.device, workers = plan.workers,
@@ -65,6 +66,7 @@ pub(super) fn reload(context: Context) -> JoinHandle<()> {
                 state.config.store(Arc::new(loaded.config));
                 // After the swap: a session that was admitted while models loaded has the old ones.
                 state.sessions.set_thresholds(thresholds);
+                apply_cameras(&context);
                 log::info!(
                     event = "config_reloaded", restart_needed = waits, took_ms = millis(started); "{summary}"
                 );
@@ -80,6 +82,14 @@ pub(super) fn reload(context: Context) -> JoinHandle<()> {
         };
         say_ready(&context, &summary);
     })
+}
+
+/// Starts, stops and replaces cameras as the configuration now says, unless the daemon stops.
+fn apply_cameras(context: &Context) {
+    let state = &context.state;
+    if state.readiness.phase() == Phase::Serving {
+        state.cameras.apply(&state.config.load().cameras);
+    }
 }
 
 fn load(context: &Context, config: &Config) -> Loaded {

@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use crate::app::ConfigSource;
-use crate::config;
+use crate::config::{self, CameraConfig};
 use crate::engine::device;
-use crate::pipeline::registry::PipelineRegistry;
+use crate::pipeline::registry::{Loaded, PipelineRegistry};
 use crate::pipeline::{LoadPlan, torch};
+use crate::source::camera;
 use crate::telemetry::metrics::Metrics;
 
 /// Prints every setting with its origin, then each pipeline; exit status 0 when all is well, 1 otherwise.
@@ -55,5 +56,29 @@ fn check(source: &ConfigSource) -> Result<bool, Vec<String>> {
     if found.pipelines.is_empty() {
         println!("error    no pipeline is loaded, so nothing can be served");
     }
-    Ok(found.rejected.is_empty() && !found.pipelines.is_empty())
+    let cameras_fit = check_cameras(&loaded.config.cameras, &found);
+    Ok(found.rejected.is_empty() && !found.pipelines.is_empty() && cameras_fit)
+}
+
+/// Prints what is wrong with cameras: a pipeline that is not there is an error; a device that is not there now may come.
+fn check_cameras(cameras: &[CameraConfig], found: &Loaded) -> bool {
+    let mut fit = true;
+    for camera in cameras {
+        let name = &camera.name;
+        match &camera.pipeline {
+            Some(id) if !found.pipelines.contains_key(id) => {
+                println!("error    camera \"{name}\": there is no pipeline \"{id}\"");
+                fit = false;
+            }
+            _ => {}
+        }
+        match camera::open(camera) {
+            Ok(opened) => {
+                println!("camera   {name}: {}", opened.capture.agreed());
+                opened.notes.iter().for_each(|note| println!("note     camera \"{name}\": {note}"));
+            }
+            Err(fault) => println!("warning  camera \"{name}\": {fault}"),
+        }
+    }
+    fit
 }

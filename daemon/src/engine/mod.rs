@@ -12,7 +12,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::pipeline::Pipeline;
@@ -31,16 +30,15 @@ pub struct Job {
     pub pipeline: Arc<Pipeline>,
     /// Its number in its session.
     pub frame_index: u64,
-    /// The JPEG as it was received.
-    pub jpeg: Bytes,
+    /// The frame as it was received.
+    pub frame: Frame,
     /// Since when it could have run.
     pub could_run_at: Instant,
 }
 
 impl Job {
     fn run(&self, scratch: &mut Scratch) -> Result<String, FrameFailure> {
-        let frame = Frame::jpeg(self.jpeg.clone());
-        service::run_on_frame(&self.pipeline, self.frame_index, &frame, self.could_run_at, scratch)
+        service::run_on_frame(&self.pipeline, self.frame_index, &self.frame, self.could_run_at, scratch)
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::*;
+use crate::pipeline::frame::Frame;
 use crate::pipeline::image::{ImageNeed, Scaler};
 use crate::pipeline::nodes::{Node, Payload};
 use crate::pipeline::{self, Pipeline};
@@ -47,7 +48,7 @@ impl Lane for Backlog {
     fn take(&self) -> Option<Job> {
         let frame_index = self.frames.lock().unwrap().pop_front()?;
         let pipeline = Arc::clone(&self.pipeline);
-        Some(Job { pipeline, frame_index, jpeg: Bytes::new(), could_run_at: Instant::now() })
+        Some(Job { pipeline, frame_index, frame: Frame::jpeg(Bytes::new()), could_run_at: Instant::now() })
     }
 
     fn deliver(&self, frame_index: u64, outcome: Result<String, StreamError>) -> bool {

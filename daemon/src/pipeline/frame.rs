@@ -102,6 +102,14 @@ impl Frame {
         Frame { data: FrameData::Jpeg(jpeg), rotation: Rotation::None }
     }
 
+    /// Its JPEG, where it is one as it stands, not turned.
+    pub fn as_jpeg(&self) -> Option<&Bytes> {
+        match &self.data {
+            FrameData::Jpeg(jpeg) if self.rotation == Rotation::None => Some(jpeg),
+            _ => None,
+        }
+    }
+
     /// Bytes of its picture, compressed or not.
     pub fn len(&self) -> usize {
         match &self.data {

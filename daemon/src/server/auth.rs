@@ -5,6 +5,7 @@ use hyper::header::AUTHORIZATION;
 use hyper::{HeaderMap, Uri};
 
 use super::routes::query_value;
+use crate::protocol::{ErrorCode, StreamError};
 
 /// Whether a request may pass: no token is required, or the right one came with it.
 pub fn is_authorized(required: Option<&str>, headers: &HeaderMap, uri: &Uri) -> bool {
@@ -14,6 +15,12 @@ pub fn is_authorized(required: Option<&str>, headers: &HeaderMap, uri: &Uri) -> 
         header.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let query = query_value(uri, "token");
     bearer.map(|(_, token)| token.trim()).or(query.as_deref()).is_some_and(|given| same(given, required))
+}
+
+/// What a client without the token is told.
+pub fn refusal() -> StreamError {
+    let detail = "This device requires a token: send Authorization: Bearer TOKEN, or ?token=TOKEN.";
+    StreamError::new(ErrorCode::Unauthorized, detail)
 }
 
 /// Compares without telling by its time how many characters are right.

@@ -2,26 +2,34 @@
 //! stream and admission. Does not live here: what is done with frames (`source` and further), or when the daemon is ready
 //! (`app` says so).
 //!
-//! Routes, none of which changes anything: `GET /ws/video/stream` (upgrade), `/healthz`, `/readyz`, `/metrics`,
-//! `/v1/pipelines`, `/v1/sessions`, `/v1/cameras`, `/`.
+//! Routes, none of which changes anything: `GET /ws/video/stream` and `/ws/watch` (upgrades), `/healthz`, `/readyz`,
+//! `/metrics`, `/v1/pipelines`, `/v1/sessions`, `/v1/cameras`, `/v1/cameras/NAME/snapshot.jpg`,
+//! `/v1/cameras/NAME/stream.mjpeg`, `/`.
 
 mod auth;
+mod cameras;
 mod listener;
+mod painter;
 mod readiness;
 mod routes;
 mod stream;
+mod upgrade;
+mod watch;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch as channel;
 
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::pipeline::registry::PipelineRegistry;
 use crate::session::registry::SessionRegistry;
+use crate::source::camera::CameraSet;
 use crate::telemetry::metrics::Metrics;
 
 pub use listener::{bind, serve};
+pub use painter::Painter;
 pub use readiness::{Phase, Readiness};
 
 /// What the routes answer from; every part is shared with `app`.
@@ -35,6 +43,12 @@ pub struct ServerState {
     pub sessions: Arc<SessionRegistry>,
     /// Who runs frames.
     pub engine: Arc<Engine>,
+    /// The local cameras.
+    pub cameras: Arc<CameraSet>,
+    /// Who makes pictures of cameras.
+    pub painter: Arc<Painter>,
+    /// Whoever watches subscribes: true tells them that the daemon stops.
+    pub watchers: channel::Sender<bool>,
     /// The daemon's series.
     pub metrics: Arc<Metrics>,
     /// Whether new sessions are served.
@@ -57,6 +71,6 @@ impl ServerState {
             return Some(format!("no pipeline is loaded; {advice}"));
         }
         let limit = self.config.load().stream.max_sessions?;
-        (self.sessions.len() >= limit).then(|| format!("all {limit} sessions of stream.max_sessions are taken"))
+        (self.sessions.clients() >= limit).then(|| format!("all {limit} sessions of stream.max_sessions are taken"))
     }
 }

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, Request, Response, StatusCode, Uri};
@@ -14,10 +15,10 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{ServerState, auth, stream};
+use super::{ServerState, auth, cameras, stream, watch};
 
-/// A whole response.
-pub type Reply = Response<Full<Bytes>>;
+/// A response.
+pub type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -47,6 +48,7 @@ pub async fn answer(
     }
     Ok(match path {
         "/ws/video/stream" => stream::upgrade(request, peer, permit, state),
+        "/ws/watch" => watch::upgrade(request, permit, state),
         "/healthz" => text(StatusCode::OK, "ok\n"),
         "/readyz" => ready(&state),
         "/metrics" => metrics(&state).await,
@@ -54,9 +56,12 @@ pub async fn answer(
             json_reply(&json!({ "pipelines": state.pipelines.list(), "rejected": state.pipelines.rejected_files() }))
         }
         "/v1/sessions" => json_reply(&json!({ "sessions": state.sessions.list() })),
-        "/v1/cameras" => json_reply(&json!({ "cameras": [] })),
+        "/v1/cameras" => json_reply(&json!({ "cameras": state.cameras.list() })),
         "/" => text(StatusCode::OK, INDEX),
-        _ => text(StatusCode::NOT_FOUND, "no such path; GET / lists what there is\n"),
+        _ => match path.strip_prefix("/v1/cameras/") {
+            Some(rest) => cameras::answer(rest, request.uri(), permit, &state).await,
+            None => text(StatusCode::NOT_FOUND, "no such path; GET / lists what there is\n"),
+        },
     })
 }
 
@@ -65,6 +70,8 @@ const INDEX: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     "\n\n",
     "WebSocket  /ws/video/stream?pipeline_id=ID   JPEG frames in, JSON results out\n",
+    "WebSocket  /ws/watch?camera=NAME | session=ID    JSON results of a camera or a session\n",
+    "GET        /v1/cameras/NAME/snapshot.jpg | stream.mjpeg    pictures; ?overlay=1 draws the result\n",
     "GET        /v1/pipelines /v1/sessions /v1/cameras\n",
     "GET        /healthz /readyz /metrics\n",
 );
@@ -81,8 +88,9 @@ pub fn query_value<'a>(uri: &'a Uri, key: &str) -> Option<Cow<'a, str>> {
     Some(percent_decoded(value))
 }
 
-fn reply(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
-    let mut reply = Response::new(Full::new(body));
+/// A response of any type.
+pub fn reply(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
+    let mut reply = Response::new(Full::new(body).boxed_unsync());
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,4 +1,4 @@
-//! The upgrade to a stream: the WebSocket handshake, who may have a session, and the session's first and last log line.
+//! The upgrade to a stream: who may have a session, and the session's first and last log line.
 
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -6,18 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use http_body_util::Full;
+use hyper::Request;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HeaderValue, RETRY_AFTER, UPGRADE};
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use hyper::upgrade::OnUpgrade;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_tungstenite::tungstenite::handshake::server::create_response;
 
-use super::routes::{Reply, query_value, text};
-use super::{Phase, ServerState, auth};
+use super::routes::{Reply, query_value};
+use super::{ServerState, auth, upgrade};
 use crate::config::Config;
 use crate::pipeline::Pipeline;
 use crate::protocol::{ErrorCode, StreamError};
@@ -40,45 +35,22 @@ pub fn upgrade(
     permit: Arc<OwnedSemaphorePermit>,
     state: ServerState,
 ) -> Reply {
-    if state.readiness.phase() == Phase::Starting {
-        let mut reply = text(StatusCode::SERVICE_UNAVAILABLE, "starting: try again in a moment\n");
-        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        return reply;
-    }
-    let response = match create_response(&head_only(&request)) {
-        Ok(response) => response,
-        Err(error) => {
-            let body = format!("this path is a WebSocket endpoint, and the upgrade request is incomplete: {error}\n");
-            let mut reply = text(StatusCode::UPGRADE_REQUIRED, body);
-            reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
-            reply.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
-            return reply;
-        }
+    let (response, upgraded) = match upgrade::accept(&mut request, &state) {
+        Ok(accepted) => accepted,
+        Err(refusal) => return *refusal,
     };
     let admission = admit(&request, peer, &state);
-    let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         run(upgraded, admission, peer, &state).await;
         drop(permit);
     });
-    response.map(|()| Full::default())
-}
-
-/// The request without its body, as the handshake wants it.
-fn head_only(request: &Request<Incoming>) -> Request<()> {
-    let mut head = Request::new(());
-    *head.method_mut() = request.method().clone();
-    *head.uri_mut() = request.uri().clone();
-    *head.version_mut() = request.version();
-    *head.headers_mut() = request.headers().clone();
-    head
+    response
 }
 
 fn admit(request: &Request<Incoming>, peer: SocketAddr, state: &ServerState) -> Result<Membership, StreamError> {
     let config = state.config.load();
     if !auth::is_authorized(config.server.token.as_deref(), request.headers(), request.uri()) {
-        let detail = "This device requires a token: send Authorization: Bearer TOKEN, or ?token=TOKEN.";
-        return Err(StreamError::new(ErrorCode::Unauthorized, detail));
+        return Err(auth::refusal());
     }
     let pipeline = find_pipeline(request, state)?;
     let metrics = state.metrics.session(Source::Websocket, pipeline.id());
@@ -88,6 +60,7 @@ fn admit(request: &Request<Incoming>, peer: SocketAddr, state: &ServerState) -> 
         pipeline,
         metrics,
         thresholds: (&config.stream).into(),
+        camera: None,
     };
     state.sessions.admit(config.stream.max_sessions, start)
 }
@@ -106,7 +79,7 @@ fn find_pipeline(request: &Request<Incoming>, state: &ServerState) -> Result<Arc
 
 async fn run(upgraded: OnUpgrade, admission: Result<Membership, StreamError>, peer: SocketAddr, state: &ServerState) {
     let config = state.config.load_full();
-    let Some((stream, already_read)) = connection(upgraded).await else { return };
+    let Some((stream, already_read)) = upgrade::connection(upgraded).await else { return };
     let socket = websocket::open(stream, already_read, config.stream.max_frame_bytes).await;
     match admission {
         Ok(membership) => run_session(socket, membership, peer, &config, state).await,
@@ -157,11 +130,4 @@ async fn run_session(
         dropped_frames = totals.dropped_frames, drop_rate = totals.drop_rate,
         duration_s = totals.duration.as_secs_f64(), close_code = closed.code, reason = closed.reason; "a stream ended"
     );
-}
-
-/// The connection under the upgrade, and what of the stream was read with the request.
-async fn connection(upgraded: OnUpgrade) -> Option<(TcpStream, Vec<u8>)> {
-    let upgraded: Upgraded = upgraded.await.ok()?;
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
-    Some((parts.io.into_inner(), parts.read_buf.to_vec()))
 }

@@ -4,12 +4,12 @@
 use std::collections::VecDeque;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use uuid::Uuid;
 
 use super::backpressure::{Backpressure, BackpressureState, Queue, Thresholds};
 pub use super::waiting::WaitingFrame;
 use super::waiting::WaitingFrames;
+use crate::pipeline::frame::Frame;
 
 /// Weight of the newest processing time in the smoothed one (an exponentially weighted moving average).
 const SMOOTHING: f64 = 0.2;
@@ -167,13 +167,13 @@ impl SessionManager {
         u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Takes in a frame that passed the validator and was received at `now`: it waits, and what must give way for it is
-    /// returned.
-    pub fn offer(&mut self, jpeg: Bytes, now: Instant) -> Offered {
+    /// Takes in a frame that passed the validator, was captured at `captured_at` and received at `now`: it waits, and what
+    /// must give way for it is returned.
+    pub fn offer(&mut self, frame: Frame, captured_at: Instant, now: Instant) -> Offered {
         let was_empty = self.waiting.len() == 0;
         let frame_index = self.increment_frame();
         self.newest_at = Some(now);
-        self.waiting.push(WaitingFrame { frame_index, jpeg, received_at: now });
+        self.waiting.push(WaitingFrame { frame_index, frame, received_at: now, captured_at });
         let mut dropped = Vec::new();
         while self.should_drop_frame(self.processing_time_ms.unwrap_or(0.0)) {
             dropped.extend(self.mark_drop());

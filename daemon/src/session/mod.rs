@@ -7,6 +7,10 @@ pub mod frame_validator;
 pub mod manager;
 pub mod registry;
 mod shared;
+mod start;
+mod view;
 mod waiting;
 
-pub use shared::{Session, SessionStart, SessionTotals, SessionView};
+pub use shared::Session;
+pub use start::{CameraTie, SessionStart, Shown};
+pub use view::{SessionTotals, SessionView};

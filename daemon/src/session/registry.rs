@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::backpressure::Thresholds;
 use super::{Session, SessionStart, SessionView};
 use crate::protocol::{ErrorCode, StreamError};
+use crate::telemetry::metrics::Source;
 
 /// The live sessions.
 #[derive(Debug, Default)]
@@ -30,8 +31,15 @@ struct Live {
     closed: bool,
 }
 
+impl Live {
+    fn clients(&self) -> usize {
+        self.sessions.values().filter(|session| session.source() == Source::Websocket).count()
+    }
+}
+
 impl SessionRegistry {
-    /// Admits a new session, unless `max_sessions` are live or the daemon stops.
+    /// Admits a new session, unless `max_sessions` of clients are live or the daemon stops. A camera's session is the
+    /// operator's own choice: it takes no client's place and is refused for none.
     ///
     /// # Errors
     /// `too_many_sessions` or `shutting_down`.
@@ -44,7 +52,8 @@ impl SessionRegistry {
         if live.closed {
             return Err(stopping());
         }
-        if let Some(limit) = max_sessions.filter(|&limit| live.sessions.len() >= limit) {
+        let is_client = start.source == Source::Websocket;
+        if let Some(limit) = max_sessions.filter(|&limit| is_client && live.clients() >= limit) {
             let detail = format!("All {limit} sessions of this device are taken; try again later.");
             return Err(StreamError::new(ErrorCode::TooManySessions, detail));
         }
@@ -58,6 +67,16 @@ impl SessionRegistry {
         let mut views: Vec<SessionView> = self.sessions().iter().map(|session| session.view()).collect();
         views.sort_by(|a, b| b.duration_s().total_cmp(&a.duration_s()));
         views
+    }
+
+    /// The live session of this id.
+    pub fn get(&self, id: Uuid) -> Option<Arc<Session>> {
+        self.lock().sessions.get(&id).cloned()
+    }
+
+    /// How many sessions of clients are live.
+    pub fn clients(&self) -> usize {
+        self.lock().clients()
     }
 
     /// How many sessions are live.

@@ -1,37 +1,26 @@
 //! The shared session: its books and reply slots behind one lock, and the verbs of its three users. A source offers
 //! frames, the engine takes and delivers them (it knows the session as a [`Lane`]), a sink pops what goes out.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bytes::Bytes;
-use serde::Serialize;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 use uuid::Uuid;
 
 use super::backpressure::{BackpressureState, Thresholds};
 use super::manager::SessionManager;
+use super::start::{SessionStart, Shown};
+use super::view::{SessionTotals, SessionView};
 use crate::engine::{Job, Lane};
 use crate::pipeline::Pipeline;
-use crate::protocol::StreamError;
+use crate::pipeline::frame::Frame;
+use crate::protocol::{ErrorCode, StreamError};
 use crate::sink::slots::{Outgoing, ReplySlots};
-use crate::telemetry::metrics::{SessionMetrics, Source};
+use crate::sink::watch::Results;
+use crate::telemetry::metrics::Source;
 
-/// What a session starts from.
-#[derive(Debug)]
-pub struct SessionStart {
-    /// Where its frames come from.
-    pub source: Source,
-    /// The client's address; none for a camera.
-    pub peer: Option<SocketAddr>,
-    /// The pipeline that its frames run through, kept until the session ends.
-    pub pipeline: Arc<Pipeline>,
-    /// The session's series.
-    pub metrics: SessionMetrics,
-    /// The backpressure thresholds.
-    pub thresholds: Thresholds,
-}
+/// Frames in a row that a camera may give without one that can be decoded, before its session ends over it.
+const MOST_UNDECODABLE: u32 = 30;
 
 /// One live session.
 #[derive(Debug)]
@@ -39,42 +28,10 @@ pub struct Session {
     id: Uuid,
     start: SessionStart,
     started: Instant,
+    results: Arc<Results>,
     state: Mutex<State>,
     outbox: Notify,
     room: Notify,
-}
-
-/// A session as the sessions list shows it.
-#[derive(Debug, Serialize)]
-pub struct SessionView {
-    session_id: String,
-    pipeline_id: String,
-    source: &'static str,
-    peer: Option<String>,
-    frame_index: u64,
-    dropped_frames: u64,
-    drop_rate: f64,
-    recent_drop_rate: f64,
-    last_processed_ts: Option<u64>,
-    processing_time_ms: Option<f64>,
-    backpressure_state: &'static str,
-    drop_threshold: f64,
-    slowdown_threshold: f64,
-    waiting_frames: usize,
-    duration_s: f64,
-}
-
-/// The lifetime figures of a session, for its last log line.
-#[derive(Clone, Copy, Debug)]
-pub struct SessionTotals {
-    /// Frames received.
-    pub frame_index: u64,
-    /// Frames dropped.
-    pub dropped_frames: u64,
-    /// `dropped_frames / frame_index`.
-    pub drop_rate: f64,
-    /// How long the session lasted.
-    pub duration: Duration,
 }
 
 #[derive(Debug)]
@@ -85,6 +42,10 @@ struct State {
     free_since: Instant,
     /// Since when the frame that runs could: it was received, and the frame before it was done.
     could_run_at: Instant,
+    /// When the frame that runs was captured, and the frame itself where somebody looks.
+    running: (Instant, Option<Frame>),
+    /// Frames in a row that could not be decoded.
+    undecodable: u32,
     closed: bool,
 }
 
@@ -94,10 +55,21 @@ impl Session {
         let id = Uuid::new_v4();
         let now = Instant::now();
         let manager = SessionManager::new(id, start.pipeline.id(), start.thresholds);
-        let state =
-            State { manager, replies: ReplySlots::default(), free_since: now, could_run_at: now, closed: false };
+        let (replies, results) = match &start.camera {
+            Some(camera) => (ReplySlots::for_nobody(), Arc::clone(&camera.results)),
+            None => (ReplySlots::default(), Results::of_session(id)),
+        };
+        let state = State {
+            manager,
+            replies,
+            free_since: now,
+            could_run_at: now,
+            running: (now, None),
+            undecodable: 0,
+            closed: false,
+        };
         let (outbox, room) = (Notify::new(), Notify::new());
-        Arc::new(Session { id, start, started: now, state: Mutex::new(state), outbox, room })
+        Arc::new(Session { id, start, started: now, results, state: Mutex::new(state), outbox, room })
     }
 
     /// The session's identity.
@@ -110,13 +82,30 @@ impl Session {
         &self.start.pipeline
     }
 
-    /// Takes in a valid frame. Returns whether the session became ready: the caller then tells the engine. What gives
-    /// way is answered `dropped`; a frame after the session's end is counted and not taken.
+    /// Where its frames come from.
+    pub fn source(&self) -> Source {
+        self.start.source
+    }
+
+    /// Its results, to be watched.
+    pub fn results(&self) -> &Arc<Results> {
+        &self.results
+    }
+
+    /// How far it is from keeping up, and its smoothed processing time in milliseconds, once a frame has run.
+    pub fn load(&self) -> (BackpressureState, Option<f64>) {
+        let state = self.lock();
+        (state.manager.backpressure_state(), state.manager.processing_time_ms())
+    }
+
+    /// Takes in a valid frame that was captured at `captured_at` (a client's: received). Returns whether the session
+    /// became ready: the caller then tells the engine. What gives way is answered `dropped`; a frame after the session's
+    /// end is counted and not taken.
     #[must_use]
-    pub fn offer(&self, jpeg: Bytes) -> bool {
+    pub fn offer(&self, frame: Frame, captured_at: Instant) -> bool {
         let now = Instant::now();
         let metrics = &self.start.metrics;
-        metrics.frame_bytes.observe(jpeg.len() as f64);
+        metrics.frame_bytes.observe(frame.len() as f64);
         metrics.received.inc();
         let (offered, state_change) = {
             let mut state = self.lock();
@@ -127,7 +116,7 @@ impl Session {
             }
             let before = state.manager.backpressure_state();
             state.replies.open();
-            let offered = state.manager.offer(jpeg, now);
+            let offered = state.manager.offer(frame, captured_at, now);
             for &frame_index in &offered.dropped {
                 state.replies.fill_dropped(frame_index);
             }
@@ -216,6 +205,7 @@ impl Session {
             pipeline_id: manager.pipeline_id().to_owned(),
             source: self.start.source.as_str(),
             peer: self.start.peer.map(|peer| peer.to_string()),
+            camera: self.start.camera.as_ref().map(|camera| camera.name.clone()),
             frame_index: manager.frame_index(),
             dropped_frames: manager.dropped_frames(),
             drop_rate: manager.drop_rate(),
@@ -257,6 +247,39 @@ impl Session {
         self.outbox.notify_one();
     }
 
+    /// Hands a result to whoever watches, and the frame with it to whoever looks.
+    fn show(&self, frame_index: u64, result: &str, now: Instant) {
+        if !self.results.are_watched() && self.start.camera.is_none() {
+            return;
+        }
+        let (captured_at, frame) = {
+            let mut state = self.lock();
+            (state.running.0, state.running.1.take())
+        };
+        let age = u64::try_from(now.saturating_duration_since(captured_at).as_millis()).unwrap_or(u64::MAX);
+        self.results.publish(frame_index, SessionManager::now_ms().saturating_sub(age), result);
+        if let (Some(camera), Some(frame)) = (&self.start.camera, frame) {
+            camera.shown.send_replace(Some(Arc::new(Shown {
+                frame,
+                frame_index,
+                result: result.to_owned(),
+                picture: OnceCell::new(),
+            })));
+        }
+    }
+
+    /// Whether a frame's error costs the frame alone: a camera's that could not be decoded, since cables and buses damage
+    /// one now and then. `in_a_row` counts them: a camera that gives no other frame has something else.
+    fn forgives(&self, error: &StreamError, in_a_row: &mut u32) -> bool {
+        let Some(camera) = &self.start.camera else { return false };
+        if error.code != ErrorCode::InvalidFrame {
+            return false;
+        }
+        camera.bad_frames.inc();
+        *in_a_row += 1;
+        *in_a_row < MOST_UNDECODABLE
+    }
+
     fn tell(&self, slow_down: bool, state_change: Option<BackpressureState>) {
         let (session_id, pipeline_id) = (self.id, self.start.pipeline.id());
         if let Some(state) = state_change {
@@ -264,6 +287,10 @@ impl Session {
         }
         if slow_down {
             self.start.metrics.slow_downs.inc();
+            // A camera cannot be told; it says itself when it is read less often.
+            if self.start.camera.is_some() {
+                return;
+            }
             log::info!(event = "stream_slow_down", session_id:% = session_id, pipeline_id; "told the client to slow down");
         }
     }
@@ -274,30 +301,34 @@ impl Session {
     }
 }
 
-impl SessionView {
-    /// Seconds since the session started.
-    pub fn duration_s(&self) -> f64 {
-        self.duration_s
-    }
-}
-
 impl Lane for Session {
     fn take(&self) -> Option<Job> {
         let mut state = self.lock();
         let frame = state.manager.take()?;
         let could_run_at = frame.received_at.max(state.free_since);
         state.could_run_at = could_run_at;
+        let looked_at = self.start.camera.as_ref().is_some_and(|camera| camera.shown.receiver_count() > 0);
+        state.running = (frame.captured_at, looked_at.then(|| frame.frame.clone()));
         let pipeline = Arc::clone(&self.start.pipeline);
-        Some(Job { pipeline, frame_index: frame.frame_index, jpeg: frame.jpeg, could_run_at })
+        Some(Job { pipeline, frame_index: frame.frame_index, frame: frame.frame, could_run_at })
     }
 
     fn deliver(&self, frame_index: u64, outcome: Result<String, StreamError>) -> bool {
         let now = Instant::now();
         let metrics = &self.start.metrics;
+        if let Ok(result) = &outcome {
+            self.show(frame_index, result, now);
+        }
         let (more, discarded) = {
             let mut state = self.lock();
             match outcome {
+                Err(error) if self.forgives(&error, &mut state.undecodable) => {
+                    state.manager.fail();
+                    state.free_since = now;
+                    (state.manager.waiting() > 0, 1)
+                }
                 Ok(result) => {
+                    state.undecodable = 0;
                     let took = now.saturating_duration_since(state.could_run_at);
                     state.replies.fill_result(frame_index, result);
                     state.free_since = now;
@@ -328,12 +359,13 @@ impl Lane for Session {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
     use crate::config::Config;
     use crate::pipeline::image::{ImageNeed, Scaler};
     use crate::pipeline::nodes::{Node, Payload};
     use crate::pipeline::of_one_node;
-    use crate::protocol::ErrorCode;
     use crate::telemetry::metrics::Metrics;
 
     #[derive(Debug)]
@@ -359,9 +391,10 @@ mod tests {
             pipeline: Arc::new(of_one_node("idle", Box::new(Idle))),
             metrics: metrics.clone(),
             thresholds: (&Config::default().stream).into(),
+            camera: None,
         });
         session.end(StreamError::new(ErrorCode::ShuttingDown, "why"));
-        assert!(!session.offer(Bytes::from_static(b"late")), "it does not become ready");
+        assert!(!session.offer(Frame::jpeg(Bytes::from_static(b"late")), Instant::now()), "it does not become ready");
         assert!(session.take().is_none());
         assert_eq!((session.totals().frame_index, metrics.received.get(), metrics.discarded.get()), (1, 1, 1));
         assert!(matches!(session.pop_outgoing(), Some(Outgoing::End(_))) && session.pop_outgoing().is_none());

@@ -3,17 +3,19 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use bytes::Bytes;
+use crate::pipeline::frame::Frame;
 
 /// A frame and its number.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct WaitingFrame {
     /// 1 for the session's first frame.
     pub frame_index: u64,
-    /// The JPEG as it was received.
-    pub jpeg: Bytes,
+    /// The frame as it was received.
+    pub frame: Frame,
     /// When it was received.
     pub received_at: Instant,
+    /// When it was captured; for a client's frame, when it was received.
+    pub captured_at: Instant,
 }
 
 /// Frames that wait, in frame order.

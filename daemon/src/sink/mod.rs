@@ -1,6 +1,7 @@
-//! Where results go. Lives here: the reply slots of a session (one reply a frame, in frame order) and the write half of
-//! a client's connection. Does not live here: what a frame's result is (`pipeline`) or which frame gives way (`session`).
+//! Where results go. Lives here: the reply slots of a session (one reply a frame, in frame order), the write half of
+//! a client's connection, and results for watchers. Does not live here: what a frame's result is (`pipeline`) or which frame gives way (`session`).
 
 pub mod progress;
 pub mod reply;
 pub mod slots;
+pub mod watch;

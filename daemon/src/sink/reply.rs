@@ -113,7 +113,7 @@ where
 }
 
 /// Runs a send for as long as the peer takes bytes: the timeout starts anew with each that it took.
-async fn while_moving(
+pub(super) async fn while_moving(
     progress: &Progress,
     send_timeout: Duration,
     send: impl Future<Output = Result<(), WsError>>,

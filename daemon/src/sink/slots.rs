@@ -13,6 +13,8 @@ const MAX_UNSENT_BYTES: usize = 1 << 20;
 /// The replies that a session owes and has not handed to its connection yet.
 #[derive(Debug, Default)]
 pub struct ReplySlots {
+    /// Nobody waits for replies (a camera's session): none is kept, and only the end goes out.
+    for_nobody: bool,
     answered: u64,
     slots: VecDeque<Slot>,
     unsent_bytes: usize,
@@ -45,9 +47,16 @@ struct End {
 }
 
 impl ReplySlots {
+    /// For a session whose frames nobody sent, such as a camera's: no reply is owed.
+    pub fn for_nobody() -> Self {
+        ReplySlots { for_nobody: true, ..ReplySlots::default() }
+    }
+
     /// Opens the slot of the next frame. Frames are numbered 1, 2, 3, … in the order of these calls.
     pub fn open(&mut self) {
-        self.slots.push_back(Slot::Open);
+        if !self.for_nobody {
+            self.slots.push_back(Slot::Open);
+        }
     }
 
     /// Answers a frame with its result (JSON text). Ignored for a frame that the session's end left unanswered.
@@ -65,7 +74,7 @@ impl ReplySlots {
 
     /// Asks for one `slow_down` notice; it goes out next, between two replies.
     pub fn notify_slow_down(&mut self) {
-        self.slow_down = true;
+        self.slow_down = !self.for_nobody;
     }
 
     /// Ends the session in `error`: frames before `frame_index` are answered first, that frame and later ones never.
@@ -220,6 +229,17 @@ mod tests {
         slots.end(1, error(ErrorCode::PipelineFailure));
         slots.end(1, error(ErrorCode::ShuttingDown));
         assert_eq!(drain(&mut slots), ["pipeline_failure"]);
+    }
+
+    #[test]
+    fn nobody_is_owed_a_reply_and_the_end_is_told_all_the_same() {
+        let mut slots = ReplySlots::for_nobody();
+        (0..3).for_each(|_| slots.open());
+        slots.fill_result(1, "{}".into());
+        slots.notify_slow_down();
+        assert!(drain(&mut slots).is_empty() && slots.has_room());
+        slots.end(4, error(ErrorCode::ShuttingDown));
+        assert_eq!(drain(&mut slots), ["shutting_down"]);
     }
 
     #[test]

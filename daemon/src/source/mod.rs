@@ -1,5 +1,5 @@
 //! Where frames come from. Lives here: the read half of a client's WebSocket connection and the session's life around
-//! it. Does not live here: accepting connections (`server`), judging frames (`session`), writing replies (`sink`).
+//! it, and local cameras. Does not live here: accepting connections (`server`), judging frames (`session`), writing replies (`sink`).
 
 pub mod camera;
 pub mod websocket;

@@ -3,7 +3,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::SplitStream;
 use futures_util::{SinkExt, StreamExt, future};
@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use crate::engine::Engine;
+use crate::pipeline::frame::Frame;
 use crate::protocol::{ErrorCode, StreamError};
 use crate::session::Session;
 use crate::session::frame_validator::{self, FrameError, FrameLimits};
@@ -131,8 +132,7 @@ fn written(end: WriteEnd) -> Ending {
 async fn finish(mut socket: Socket, ending: Ending) -> Closed {
     match ending {
         Ending::ByClient(code) => {
-            // The library has queued the answer to the client's close frame; reading on sends it.
-            let _ = timeout(CLOSING, async { while let Some(Ok(_)) = socket.next().await {} }).await;
+            answer_close(socket).await;
             Closed { code, reason: "the client closed".to_owned() }
         }
         Ending::BySession(error) => {
@@ -150,9 +150,15 @@ async fn finish(mut socket: Socket, ending: Ending) -> Closed {
     }
 }
 
+/// Ends a connection that the client closed.
+pub async fn answer_close(mut socket: Socket) {
+    // The library has queued the answer to the client's close frame; reading on sends it.
+    let _ = timeout(CLOSING, async { while let Some(Ok(_)) = socket.next().await {} }).await;
+}
+
 /// Reads on, for a while, and throws away what comes: closing a socket with unread data resets the connection, and the
 /// client might lose the error that it was just sent.
-async fn drain(mut socket: Socket) {
+pub async fn drain(mut socket: Socket) {
     let stream = socket.get_mut();
     let mut scratch = [0; 8 << 10];
     let _ = timeout(CLOSING, async {
@@ -174,7 +180,7 @@ async fn read_frames(
         match stream.next().await {
             Some(Ok(Message::Binary(jpeg))) => match frame_validator::validate(&jpeg, limits) {
                 Ok(_) => {
-                    if session.offer(jpeg) {
+                    if session.offer(Frame::jpeg(jpeg), Instant::now()) {
                         engine.ready(Arc::clone(session) as _);
                     }
                 }

@@ -7,10 +7,12 @@ use prometheus::{
     TextEncoder,
 };
 
+use crate::telemetry::camera_metrics::CameraFamilies;
+pub use crate::telemetry::camera_metrics::CameraMetrics;
 use crate::telemetry::machine::Machine;
 
 /// Every value of the label `code`: the error codes of the streaming protocol.
-pub const ERROR_CODES: [&str; 9] = [
+pub const ERROR_CODES: [&str; 10] = [
     "invalid_pipeline",
     "too_many_sessions",
     "invalid_message",
@@ -20,6 +22,7 @@ pub const ERROR_CODES: [&str; 9] = [
     "internal_error",
     "unauthorized",
     "shutting_down",
+    "not_found",
 ];
 
 /// Seconds: from a small frame's decoding on a fast machine to the longest wait that is still of interest.
@@ -53,6 +56,16 @@ pub struct Metrics {
     slow_downs: IntCounterVec,
     stages: HistogramVec,
     frame_bytes: HistogramVec,
+    cameras: CameraFamilies,
+    watchers: WatchMetrics,
+}
+
+/// What watchers count.
+#[derive(Clone, Debug)]
+pub struct WatchMetrics {
+    active: IntGauge,
+    /// Results that slow watchers were not sent.
+    pub missed: IntCounter,
 }
 
 /// What one session counts. A clone counts in the same series. At any time, over all sessions of a series:
@@ -74,10 +87,10 @@ pub struct SessionMetrics {
     pub frame_bytes: Histogram,
 }
 
-/// Keeps a session counted as active until dropped.
-#[must_use = "the session counts as active only while this lives"]
+/// Keeps a session or a watcher counted as active until dropped.
+#[must_use = "it counts as active only while this lives"]
 #[derive(Debug)]
-pub struct ActiveSession(IntGauge);
+pub struct Active(IntGauge);
 
 /// What one pipeline times, in seconds. A clone observes into the same series.
 #[derive(Clone, Debug)]
@@ -129,6 +142,12 @@ impl Metrics {
             "stream_connections_refused_total",
             "Connections closed at once because server.max_connections were open.",
         )?;
+        let watchers = WatchMetrics {
+            active: IntGauge::new("stream_watchers_active", "Connections that watch results.")?,
+            missed: IntCounter::new("stream_watch_missed_total", "Results that slow watchers were not sent.")?,
+        };
+        registry.register(Box::new(watchers.active.clone()))?;
+        registry.register(Box::new(watchers.missed.clone()))?;
         registry.register(Box::new(ready.clone()))?;
         registry.register(Box::new(panics.clone()))?;
         registry.register(Box::new(refused.clone()))?;
@@ -159,6 +178,8 @@ impl Metrics {
                 &FRAME_BUCKETS,
                 &["source"],
             )?,
+            cameras: CameraFamilies::register(&registry)?,
+            watchers,
             ready,
             panics,
             refused,
@@ -209,9 +230,24 @@ impl Metrics {
         }
     }
 
+    /// What a camera counts. From here on its series exist, at 0. `reasons` are all values of the label `reason`.
+    pub fn camera(&self, camera: &str, reasons: &[&'static str]) -> CameraMetrics {
+        self.cameras.of(camera, reasons)
+    }
+
+    /// Removes the series of a camera that is configured no more.
+    pub fn forget_camera(&self, camera: &str, reasons: &[&'static str]) {
+        self.cameras.forget(camera, reasons);
+    }
+
     /// Counts an error that ended a session; `code` is one of [`ERROR_CODES`].
     pub fn error(&self, code: &'static str) {
         self.errors.with_label_values(&[code]).inc();
+    }
+
+    /// What watchers count.
+    pub fn watchers(&self) -> &WatchMetrics {
+        &self.watchers
     }
 
     /// Panics caught.
@@ -232,25 +268,48 @@ impl Metrics {
 
 impl SessionMetrics {
     /// Counts a session as active until the returned value is dropped.
-    pub fn open(&self) -> ActiveSession {
-        self.active.inc();
-        ActiveSession(self.active.clone())
+    pub fn open(&self) -> Active {
+        Active::new(&self.active)
     }
 }
 
-impl Drop for ActiveSession {
+impl WatchMetrics {
+    /// Counts a watcher as active until the returned value is dropped.
+    pub fn open(&self) -> Active {
+        Active::new(&self.active)
+    }
+}
+
+impl Active {
+    fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Active(gauge.clone())
+    }
+}
+
+impl Drop for Active {
     fn drop(&mut self) {
         self.0.dec();
     }
 }
 
-fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+pub(super) fn counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
     let family = IntCounterVec::new(Opts::new(name, help), labels)?;
     registry.register(Box::new(family.clone()))?;
     Ok(family)
 }
 
-fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+pub(super) fn gauges(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntGaugeVec, prometheus::Error> {
     let family = IntGaugeVec::new(Opts::new(name, help), labels)?;
     registry.register(Box::new(family.clone()))?;
     Ok(family)

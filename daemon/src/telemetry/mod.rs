@@ -6,6 +6,7 @@
 //! Not here: when something is logged or counted; each room does that where it happens. The HTTP route `/metrics`
 //! belongs to `server`, messages to systemd to `systemd`.
 
+mod camera_metrics;
 mod json_line;
 pub mod logging;
 mod machine;

@@ -202,10 +202,32 @@ fn what_is_counted_is_rendered() {
 }
 
 #[test]
+fn the_series_of_a_camera_come_at_zero_and_go_with_it() {
+    let root = Root::new("camera", &[]);
+    let metrics = metrics(&root.0);
+    let reasons = ["busy", "disconnected"];
+    metrics.camera("yard", &reasons);
+    let gate = metrics.camera("gate", &reasons);
+    gate.frames.inc_by(3);
+    gate.reconnect("busy");
+    let of = |camera: &str| {
+        let text = metrics.render().unwrap();
+        let label = format!("camera=\"{camera}\"");
+        series(&text).into_iter().filter(|(name, _)| name.contains(&label)).map(|(_, value)| value).sum::<f64>()
+    };
+    let count = |camera: &str| metrics.render().unwrap().matches(&format!("camera=\"{camera}\"")).count();
+    assert_eq!((count("yard"), of("yard")), (8, 0.0));
+    assert_eq!((count("gate"), of("gate")), (8, 4.0));
+    metrics.forget_camera("gate", &reasons);
+    assert_eq!((count("yard"), count("gate")), (8, 0));
+}
+
+#[test]
 fn names_are_clean() {
     let root = Root::new("names", JETSON);
     let metrics = metrics(&root.0);
     metrics.pipeline("yard", &[]);
+    metrics.camera("gate", &["busy"]);
     let text = metrics.render().unwrap();
     for (name, kind) in families(&text) {
         assert_eq!(kind == "counter", name.ends_with("_total"), "{name} is a {kind}");
@@ -220,6 +242,7 @@ fn the_document_lists_exactly_the_metrics() {
     let root = Root::new("document", JETSON);
     let metrics = metrics(&root.0);
     metrics.pipeline("yard", &["detect".to_owned()]);
+    metrics.camera("gate", &["busy"]);
     let text = metrics.render().unwrap();
     let documented = rows(section("Metrics"));
     let types: BTreeMap<&str, &str> = documented.iter().map(|row| (row[0], row[1])).collect();

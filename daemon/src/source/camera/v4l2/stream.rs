@@ -76,6 +76,8 @@ enum Waited {
 const LONGEST_START: Duration = Duration::from_secs(5);
 /// Shortest silence that is a fault once frames have come.
 const SHORTEST_SILENCE: Duration = Duration::from_secs(2);
+/// Longest silence that is none.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 /// Longest wait in one go, so that a device that vanished without a word is missed soon.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 /// No frame waits this long in a driver's few buffers while it streams.
@@ -87,7 +89,8 @@ impl Stream {
     /// Takes over a queue that streams since just now.
     pub fn new(queue: Queue, agreed: Agreed) -> std::io::Result<Self> {
         let node = Identity::of(&queue.device().metadata()?);
-        let (sequences, silence) = (Sequences::default(), Silence::new(Instant::now(), LONGEST_START));
+        let start = LONGEST_START.max(three_frames(agreed.fps));
+        let (sequences, silence) = (Sequences::default(), Silence::new(Instant::now(), start));
         Ok(Stream { queue, agreed, node, clock: Clock::now(), sequences, silence, strikes: 0 })
     }
 
@@ -242,8 +245,7 @@ impl Silence {
 
     /// A complete frame came.
     fn broken(&mut self, now: Instant, fps: f64) {
-        let three_frames = Duration::try_from_secs_f64(3.0 / fps).unwrap_or_default();
-        *self = Silence::new(now, three_frames.max(SHORTEST_SILENCE));
+        *self = Silence::new(now, three_frames(fps).max(SHORTEST_SILENCE));
     }
 
     /// Whether it lasts too long, in words. Time in which nobody looked does not count.
@@ -266,6 +268,11 @@ impl Silence {
         };
         Some(format!("has sent {} frames in {seconds:.1} s, and none can be used: {why}", self.bad))
     }
+}
+
+/// The time of three frames; drivers say odd rates, so it is a minute at most.
+fn three_frames(fps: f64) -> Duration {
+    Duration::try_from_secs_f64(3.0 / fps).unwrap_or_default().min(LONGEST_SILENCE)
 }
 
 /// How many bytes of a buffer are a complete picture.

@@ -9,7 +9,8 @@
 //! - Arguments are structs and unions of integers, for which zeros and whatever the kernel writes are valid values.
 //! - A mapping lives as long as its [`Queue`]. Its bytes are seen only through a [`Filled`], which borrows the queue and
 //!   exists from the moment the driver hands the buffer over until it is given back: so bytes that are being read stay
-//!   mapped, and the device does not write to them.
+//!   mapped, and a device does not write to them. A loopback device's feeder is a program that could: bytes are plain data,
+//!   and whoever uses them copies them before judging them.
 #![allow(unsafe_code)]
 
 mod query;
