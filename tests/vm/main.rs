@@ -1,6 +1,6 @@
 //! Tests against real drivers of a real kernel, in the VM that `cargo xtask test-vm` boots.
 //!
-//! Lives here: cameras of the drivers `vivid` and `v4l2loopback` (`fixtures`), and what must be true of a daemon that has
+//! Lives here: cameras of the drivers `vivid`, `v4l2loopback` and `uvcvideo` (`fixtures`), and what must be true of a daemon that has
 //! such cameras. Does not live here: the VM (`packaging/xtask/src/vm`), the daemon's fixtures (`support/`).
 //!
 //! Every test is `#[ignore]`d, so that other test runs show it and leave it: it loads drivers, which takes root and is felt
@@ -11,4 +11,5 @@ mod faults;
 mod fixtures;
 mod formats;
 mod loopback;
+mod usb;
 mod vivid;
