@@ -42,15 +42,15 @@ impl Bench {
     /// Finds the daemon and makes the frames.
     ///
     /// # Errors
-    /// No daemon to measure, a machine of one core, or a folder that cannot be written.
-    pub fn new(quick: bool) -> Result<Self> {
+    /// No daemon to measure, a machine of fewer cores than are needed, or a folder that cannot be written.
+    pub fn new(quick: bool, cores_needed: usize) -> Result<Self> {
         let program = env::var_os(PROGRAM_VARIABLE).map(PathBuf::from).with_context(|| {
             format!("{PROGRAM_VARIABLE} names no daemon to measure: run `cargo xtask bench`, which builds and names it")
         })?;
         ensure!(program.is_file(), "{PROGRAM_VARIABLE} is {}, and there is no such file", program.display());
         let mut cores = machine::cores()?;
-        ensure!(cores.len() >= 2, "the benchmarks need two cores: one for the server and one for its load");
-        let other_cores = cores.split_off(1);
+        ensure!(cores.len() >= cores_needed, "the benchmarks need two cores: one for the server and one for its load");
+        let other_cores = cores.split_off(1.min(cores.len()));
         let folder = Folder(env::temp_dir().join(format!("forgesyted-bench-{}", process::id())));
         let frames = load::frames::synthetic(640, 480, FRAMES)?;
         let frame_folder = folder.0.join("frames");

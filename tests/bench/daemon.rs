@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -34,14 +34,29 @@ impl Daemon {
     /// # Errors
     /// When it does not become ready; the error has the end of its log.
     pub fn start(bench: &Bench, pipelines: Option<&Path>, cores: Option<&Cores>) -> Result<Self> {
-        let address = free_address()?;
-        let log_file = bench.folder().join("daemon.log");
-        let log = File::create(&log_file).with_context(|| format!("cannot write {}", log_file.display()))?;
         let mut command = Command::new(&bench.program);
-        command.arg("serve").env_clear().env("FORGESYTED_LISTEN", address.to_string());
+        command.arg("serve").env_clear();
         if let Some(folder) = pipelines {
             command.env("FORGESYTED_PIPELINE_DIRS", folder);
         }
+        Self::run(bench, command, cores)
+    }
+
+    /// Starts the daemon with a configuration.
+    ///
+    /// # Errors
+    /// When it does not become ready; the error has the end of its log.
+    pub fn start_configured(bench: &Bench, config: &Path) -> Result<Self> {
+        let mut command = Command::new(&bench.program);
+        command.arg("serve").arg("--config").arg(config).env_clear();
+        Self::run(bench, command, None)
+    }
+
+    fn run(bench: &Bench, mut command: Command, cores: Option<&Cores>) -> Result<Self> {
+        let address = free_address()?;
+        let log_file = bench.folder().join("daemon.log");
+        let log = File::create(&log_file).with_context(|| format!("cannot write {}", log_file.display()))?;
+        command.env("FORGESYTED_LISTEN", address.to_string());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let started = Instant::now();
         let process = Running(spawn_on(cores, &mut command)?);
@@ -61,6 +76,11 @@ impl Daemon {
         self.address
     }
 
+    /// Its process.
+    pub fn process(&self) -> &Child {
+        &self.process.0
+    }
+
     /// Its resident memory in bytes.
     ///
     /// # Errors
@@ -74,11 +94,7 @@ impl Daemon {
     /// # Errors
     /// When there is no answer.
     pub fn get(&self, path: &str) -> Result<String> {
-        let mut stream = TcpStream::connect(self.address)?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")?;
-        let mut response = String::new();
-        stream.read_to_string(&mut response)?;
-        Ok(response)
+        ask(self.address, path)
     }
 
     fn wait_until_ready(&mut self, started: Instant, log_file: &PathBuf) -> Result<()> {
@@ -97,8 +113,23 @@ impl Daemon {
     }
 }
 
+/// Asks a server for a path: the whole response, head and body.
+///
+/// # Errors
+/// When there is no answer.
+pub fn ask(server: SocketAddr, path: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(server)?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")?;
+    let mut response = String::new();
+    stream.read_to_string(&mut response)?;
+    Ok(response)
+}
+
 /// An address that nobody listens on.
-fn free_address() -> Result<SocketAddr> {
+///
+/// # Errors
+/// When there is none.
+pub fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free port")?;
     Ok(listener.local_addr()?)
 }

@@ -1,4 +1,4 @@
-//! The machine: its cores, what it is, and how much memory a process holds.
+//! The machine: its cores, what it is, and how much memory and CPU time a process takes.
 
 use std::fmt;
 use std::fs;
@@ -56,6 +56,22 @@ pub fn rss(pid: u32) -> Result<u64> {
     let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
     let kib: u64 = kib.context("its status has no VmRSS")?.trim().parse().context("VmRSS is no number")?;
     Ok(kib * 1024)
+}
+
+/// CPU time that a process has used so far, user and system, of all the threads that it has now; exact to the nanosecond.
+///
+/// # Errors
+/// When the process is gone.
+pub fn cpu_time(pid: u32) -> Result<Duration> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).context("the process is gone")?;
+    let mut nanoseconds = 0;
+    for thread in threads {
+        // A thread that has just ended is gone with its time.
+        let Ok(stat) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
+        let first = stat.split_whitespace().next().context("a thread has no schedstat")?;
+        nanoseconds += first.parse::<u64>().context("schedstat is no number")?;
+    }
+    Ok(Duration::from_nanos(nanoseconds))
 }
 
 /// What was measured on.

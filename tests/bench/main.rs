@@ -59,11 +59,12 @@ fn main() -> ExitCode {
 
 /// Runs the rows; whether every one reached its goals.
 fn measure(args: &Args) -> Result<bool> {
-    let bench = bench::Bench::new(args.quick)?;
+    let rows = rows::Row::select(&args.row);
+    let bench = bench::Bench::new(args.quick, rows.iter().map(|row| row.cores()).max().unwrap_or(1))?;
     let facts = machine::Facts::read();
     println!("{facts}");
     let mut outcomes = Vec::new();
-    for row in rows::Row::all().filter(|row| args.row.is_empty() || args.row.contains(row)) {
+    for row in rows {
         let measured = row.run(&bench).with_context(|| format!("row {row} was not measured"))?;
         measured.iter().for_each(|outcome| println!("{outcome}"));
         outcomes.extend(measured);

@@ -26,6 +26,26 @@ pub fn alternate(
     Ok(all)
 }
 
+/// Measures several in turn beside one limit: limit, first, second, …, limit, first, …
+///
+/// # Errors
+/// The first of any.
+pub fn in_turn<const N: usize>(
+    rounds: usize,
+    limit: impl Fn() -> Result<f64>,
+    measured: [&dyn Fn() -> Result<f64>; N],
+) -> Result<[Rounds; N]> {
+    let mut all = [const { Rounds { limit: Vec::new(), measured: Vec::new() } }; N];
+    for _ in 0..rounds {
+        let limit = limit()?;
+        for (rounds, measure) in all.iter_mut().zip(measured) {
+            rounds.limit.push(limit);
+            rounds.measured.push(measure()?);
+        }
+    }
+    Ok(all)
+}
+
 impl Rounds {
     /// The limit's median.
     pub fn limit(&self) -> f64 {

@@ -1,7 +1,7 @@
 //! What the tests stand on: a ladder of fixtures. Lives here: a folder with configuration, pipelines and models
 //! ([`Daemon::builder`]), the daemon that runs on it ([`Daemon`]), clients of it ([`Client`], [`raw::Raw`], [`http`]), JPEGs
-//! and TorchScript modules, and the clip that ships. Does not live here: what must be true (`streaming/`, `cameras/`,
-//! `pipelines/`), or how fast (`bench/`).
+//! and TorchScript modules, the clip that ships, and the cameras of the VM ([`vm`]). Does not live here: what must be true
+//! (`streaming/`, `cameras/`, `pipelines/`, `vm/`), or how fast (`bench/`).
 //!
 //! Everything is real: the binary that cargo built, libtorch, sockets, signals. Tests wait on conditions ([`wait`]) with one
 //! generous deadline, never for a time. A frame that is "running" is held in a [`gate::Gate`] until the test lets it go.
@@ -23,6 +23,7 @@ pub mod modules;
 pub mod notify;
 pub mod raw;
 pub mod sources;
+pub mod vm;
 pub mod wait;
 
 pub use builder::Builder;

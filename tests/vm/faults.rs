@@ -3,10 +3,9 @@
 use std::time::{Duration, Instant};
 
 use forgesyted_tests::builder::Builder;
+use forgesyted_tests::vm::{Capture, Loopback, Vivid};
 use forgesyted_tests::{Daemon, frames, wait};
 use serde_json::Value;
-
-use crate::fixtures::{Capture, Loopback, Vivid};
 
 /// A fault is to be noticed in this time,
 const NOTICED: Duration = Duration::from_secs(3);

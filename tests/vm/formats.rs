@@ -4,10 +4,9 @@
 use std::process::Command;
 
 use forgesyted_tests::builder::{Builder, binary};
+use forgesyted_tests::vm::{Loopback, Vivid};
 use forgesyted_tests::{Daemon, frames, wait};
 use serde_json::Value;
-
-use crate::fixtures::{Loopback, Vivid};
 
 const BRIGHTNESS: &str = r#"class Brightness(Module):
   training : bool

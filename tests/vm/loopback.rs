@@ -4,8 +4,7 @@ use std::fs;
 
 use forgesyted_tests::folder::Folder;
 use forgesyted_tests::frames;
-
-use crate::fixtures::{Capture, Loopback};
+use forgesyted_tests::vm::{Capture, Loopback};
 
 #[test]
 #[ignore = "runs in the VM: cargo xtask test-vm"]

@@ -8,8 +8,8 @@ use forgesyted_tests::{Daemon, frames, wait};
 use serde_json::Value;
 
 use crate::faults::{frames_of, told, wait_back, wait_down};
-use crate::fixtures::uvc::{HEIGHT, Mode, PRODUCT, VENDOR, WIDTH};
-use crate::fixtures::{Usb, UsbCamera, Vivid};
+use forgesyted_tests::vm::uvc::{HEIGHT, Mode, PRODUCT, VENDOR, WIDTH};
+use forgesyted_tests::vm::{Usb, UsbCamera, Vivid};
 
 const SERIAL: &str = "ABC123";
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 
-use crate::fixtures::ctl::Frame;
-use crate::fixtures::{Capture, Vivid};
+use forgesyted_tests::vm::ctl::Frame;
+use forgesyted_tests::vm::{Capture, Vivid};
 
 /// The smallest picture of the driver's webcams.
 fn capture(vivid: &Vivid, camera: usize) -> Capture {

@@ -55,6 +55,12 @@ enum Command {
         #[arg(last = true)]
         args: Vec<String>,
     },
+    /// Measure what a release build spends on cameras, in a virtual machine that has them.
+    BenchVm {
+        /// Arguments for the benchmark.
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
     /// Check format, lints and documentation; warnings are errors.
     Lint,
     /// Make the shipped TorchScript files in config/ anew.
@@ -73,6 +79,7 @@ fn main() -> ExitCode {
         Command::TestVm { image: true, .. } => vm::make_image(),
         Command::TestVm { args, .. } => vm::test_vm(&args),
         Command::Bench { args } => bench::bench(&args),
+        Command::BenchVm { args } => vm::bench_vm(&args),
         Command::Lint => lint::lint(),
         Command::Models => models::write_all(&paths::config())
             .map(|files| {

@@ -1,5 +1,6 @@
 //! The rows of the table, one file each: what it measures, beside which limit, and the goal.
 
+mod camera;
 mod cnn;
 mod convert;
 mod latency;
@@ -37,12 +38,20 @@ pub enum Row {
     Start,
     /// Raw camera frames to RGB
     Convert,
+    /// CPU time per captured frame; runs in the VM of `cargo xtask bench-vm` only
+    Camera,
 }
 
 impl Row {
-    /// Every row, in the order of the table.
-    pub fn all() -> impl Iterator<Item = Row> {
-        Self::value_variants().iter().copied()
+    /// The rows to measure, in the order of the table: those that are named, or else all that this machine can run.
+    pub fn select(named: &[Row]) -> Vec<Row> {
+        let wanted = |row: &Row| if named.is_empty() { *row != Row::Camera } else { named.contains(row) };
+        Self::value_variants().iter().copied().filter(wanted).collect()
+    }
+
+    /// Cores that it needs: one for the server and one for its load.
+    pub fn cores(self) -> usize {
+        if self == Row::Camera { 1 } else { 2 }
     }
 
     /// Measures it.
@@ -58,6 +67,7 @@ impl Row {
             Row::Memory => memory::run(bench),
             Row::Start => start::run(bench),
             Row::Convert => convert::run(bench),
+            Row::Camera => camera::run(bench),
         }
     }
 }

@@ -14,8 +14,6 @@ use crate::shell;
 
 /// Longest from power-on until the machine says that it is up; it takes ten seconds on an idle host.
 const BOOT_LIMIT: Duration = Duration::from_secs(180);
-/// Longest from power-on until the script has ended.
-const RUN_LIMIT: Duration = Duration::from_secs(1200);
 /// Longest from the script's end to power-off.
 const OFF_LIMIT: Duration = Duration::from_secs(20);
 /// Pause between two looks at the machine.
@@ -31,12 +29,22 @@ enum Stage {
     Ended(i32),
 }
 
+/// What the machine's time is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clock {
+    /// The host's. Two processors, so that races show.
+    Host,
+    /// A nanosecond for each instruction, so CPU times are the same however busy the host is. One processor: two would
+    /// count each other's instructions.
+    Instructions,
+}
+
 /// Boots, runs the script in it with its output on this standard output, and returns the script's status. The machine
 /// sees the shares read-only; what it writes elsewhere is gone with it. `folder` takes its console and other files.
 ///
 /// # Errors
 /// When it cannot be started, hangs, or dies.
-pub(super) fn boot(image: &Image, shares: &[PathBuf], script: &str, folder: &Path) -> Result<i32> {
+pub(super) fn boot(image: &Image, clock: Clock, shares: &[PathBuf], script: &str, folder: &Path) -> Result<i32> {
     let host = folder.join("host");
     fs::create_dir_all(&host).with_context(|| format!("cannot make the folder {}", host.display()))?;
     fs::write(host.join("run"), script).context("cannot write the script for the VM")?;
@@ -44,19 +52,24 @@ pub(super) fn boot(image: &Image, shares: &[PathBuf], script: &str, folder: &Pat
     for file in [&status, &console] {
         File::create(file).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    let mut qemu = command(image, shares, &host, &status, &console)?;
+    let mut qemu = command(image, clock, shares, &host, &status, &console)?;
     let child = qemu.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start qemu-system-x86_64")?;
     let mut machine = Machine(child);
     let mut output = machine.0.stdout.take().context("qemu has no standard output")?;
     let copying = thread::spawn(move || io::copy(&mut output, &mut io::stdout()));
-    let end = machine.watch(&status);
+    let end = machine.watch(&status, clock.limit());
     drop(machine);
     // A reader that has gone away is no matter here.
     let _ = copying.join();
     match end? {
         End { stage: Stage::Ended(status), .. } => Ok(status),
         end => {
-            bail!("the VM {}; the end of its console ({}):\n{}", end.words(), console.display(), last_words(&console))
+            bail!(
+                "the VM {}; the end of its console ({}):\n{}",
+                end.words(clock.limit()),
+                console.display(),
+                last_words(&console)
+            )
         }
     }
 }
@@ -69,14 +82,32 @@ struct End {
     off: bool,
 }
 
+impl Clock {
+    /// Longest from power-on until the script has ended.
+    fn limit(self) -> Duration {
+        Duration::from_secs(match self {
+            Clock::Host => 1200,
+            Clock::Instructions => 3600,
+        })
+    }
+
+    /// Options of qemu. Plain emulation: it works everywhere, in nested machines too, and everywhere alike.
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Clock::Host => &["-accel", "tcg,thread=multi", "-smp", "2"],
+            Clock::Instructions => &["-accel", "tcg,thread=single", "-smp", "1", "-icount", "shift=0"],
+        }
+    }
+}
+
 impl End {
-    fn words(self) -> String {
+    fn words(self, limit: Duration) -> String {
         match self.stage {
             Stage::Ended(status) => format!("ended with status {status}"),
             Stage::Booting if self.off => "died while it booted".to_owned(),
             Stage::Booting => format!("did not come up within {} s", BOOT_LIMIT.as_secs()),
-            Stage::Running if self.off => "died while it ran the tests".to_owned(),
-            Stage::Running => format!("was not done within {} s", RUN_LIMIT.as_secs()),
+            Stage::Running if self.off => "died while it ran".to_owned(),
+            Stage::Running => format!("was not done within {} s", limit.as_secs()),
         }
     }
 }
@@ -85,8 +116,9 @@ impl End {
 struct Machine(Child);
 
 impl Machine {
-    /// Waits until the machine is off or a limit is over, and says how far it came.
-    fn watch(&mut self, status: &Path) -> Result<End> {
+    /// Waits until the machine is off or a limit is over, and says how far it came. `limit` is the one from power-on
+    /// until the script has ended.
+    fn watch(&mut self, status: &Path, limit: Duration) -> Result<End> {
         let mut ended = None;
         let start = Instant::now();
         loop {
@@ -97,7 +129,7 @@ impl Machine {
             }
             let over = match stage {
                 Stage::Booting => start.elapsed() > BOOT_LIMIT,
-                Stage::Running => start.elapsed() > RUN_LIMIT,
+                Stage::Running => start.elapsed() > limit,
                 Stage::Ended(_) => ended.is_some_and(|ended| ended.elapsed() > OFF_LIMIT),
             };
             if off.is_some() || over {
@@ -127,10 +159,17 @@ fn stage(lines: &str) -> Stage {
     }
 }
 
-/// The command line. Plain emulation: it works everywhere, in nested machines too, and everywhere alike.
-fn command(image: &Image, shares: &[PathBuf], host: &Path, status: &Path, console: &Path) -> Result<Command> {
+/// The command line.
+fn command(
+    image: &Image,
+    clock: Clock,
+    shares: &[PathBuf],
+    host: &Path,
+    status: &Path,
+    console: &Path,
+) -> Result<Command> {
     let mut qemu = Command::new("qemu-system-x86_64");
-    qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048"]);
+    qemu.args(clock.options()).args(["-cpu", "max", "-m", "2048"]);
     qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
     qemu.arg("-kernel").arg(&image.kernel).arg("-initrd").arg(&image.initrd);
     // The console takes time: warnings only. A driver that fails is a panic, and a panic a restart, which ends qemu.
@@ -184,11 +223,11 @@ mod tests {
 
     #[test]
     fn how_it_ended_is_said_in_words() {
-        let words = |stage, off| End { stage, off }.words();
+        let words = |stage, off| End { stage, off }.words(Clock::Host.limit());
         assert_eq!(words(Stage::Booting, false), "did not come up within 180 s");
         assert_eq!(words(Stage::Booting, true), "died while it booted");
         assert_eq!(words(Stage::Running, false), "was not done within 1200 s");
-        assert_eq!(words(Stage::Running, true), "died while it ran the tests");
+        assert_eq!(words(Stage::Running, true), "died while it ran");
     }
 
     #[test]

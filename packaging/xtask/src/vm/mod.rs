@@ -1,8 +1,10 @@
-//! `cargo xtask test-vm`: the tests that need a kernel's camera drivers, in a virtual machine that has them.
+//! `cargo xtask test-vm` and `bench-vm`: the tests and the benchmark that need a kernel's camera drivers, in a virtual
+//! machine that has them.
 //!
 //! Lives here: the image that it boots (`image`), of the Debian release that fits this machine's programs (`release`);
 //! the machine (`machine`); and what it is told to run (`script`). The machine sees the checkout read-only under the path
-//! that it has here, so nothing is copied or packed. Does not live here: the tests (`tests/vm`).
+//! that it has here, so nothing is copied or packed. Does not live here: the tests (`tests/vm`), the
+//! benchmark (`tests/bench/rows/camera`).
 
 mod image;
 mod machine;
@@ -17,14 +19,21 @@ use anyhow::{Context, Error, Result, bail};
 
 use crate::cargo::{self, Built, Profile};
 use crate::packages::{self, For};
-use crate::{dist, paths, setup, shell};
+use crate::{bench, dist, paths, setup, shell};
 use image::Image;
+use machine::Clock;
 use script::Guest;
 
 /// What is built for the VM: the selection of `cargo xtask test`, but of the tests only those that run in it.
 const SELECTION: &[&str] = &["--workspace", "--bins", "--test", TARGET];
 /// The test target of `tests/Cargo.toml`.
 const TARGET: &str = "vm";
+/// The variable that tells the tests which daemon to start.
+const TEST_DAEMON: &str = "FORGESYTED_TEST_BIN";
+/// Drivers are the whole machine's: one test at a time. Elsewhere these tests are ignored.
+const TEST_ARGUMENTS: &[&str] = &["--test-threads=1", "--include-ignored"];
+/// The part of the benchmark that needs drivers.
+const BENCH_ARGUMENTS: &[&str] = &["--row", "camera"];
 
 /// Makes the image if it is not there, builds the daemon and the tests, and runs them in the VM with these arguments for
 /// libtest.
@@ -37,7 +46,24 @@ pub fn test_vm(arguments: &[String]) -> Result<()> {
     let built = shell::step("building the daemon and the tests of the VM", || cargo::build(Profile::Dev, SELECTION))?;
     let tree = paths::target().join("dist-dev");
     dist::lay_out(&built.program("forgesyted")?, &tree)?;
-    run(&image, &built, &tree, arguments)
+    run_tests(&image, &built, &tree, arguments)
+}
+
+/// Builds a release tree and the benchmark, and measures the cameras in the VM with these arguments for the benchmark.
+///
+/// # Errors
+/// When something is missing, the build fails, the VM does not come up, or a goal is missed.
+pub fn bench_vm(arguments: &[String]) -> Result<()> {
+    packages::ensure(For::Vm)?;
+    let image = image::ensure()?;
+    let tree = paths::target().join("dist");
+    dist::dist(Profile::Release, &tree)?;
+    let program = bench::build()?;
+    let guest = guest(&tree, &program, bench::PROGRAM_VARIABLE, BENCH_ARGUMENTS, arguments)?;
+    match boot(&image, Clock::Instructions, &guest)? {
+        0 => Ok(()),
+        status => bail!("the benchmark in the VM failed, or missed a goal (status {status})"),
+    }
 }
 
 /// Makes the image that the VM boots, unless it is there: the part that only root can do.
@@ -55,7 +81,7 @@ pub fn make_image() -> Result<()> {
 /// When a test fails, or in CI when there can be no VM.
 pub fn after_tests(built: &Built, tree: &Path) -> Result<()> {
     match packages::ensure(For::Vm).and_then(|()| image::ensure()) {
-        Ok(image) => run(&image, built, tree, &[]),
+        Ok(image) => run_tests(&image, built, tree, &[]),
         Err(error) => without_vm(error, env::var_os("CI").is_some()),
     }
 }
@@ -68,22 +94,34 @@ fn without_vm(error: Error, ci: bool) -> Result<()> {
     Ok(())
 }
 
-fn run(image: &Image, built: &Built, tree: &Path, arguments: &[String]) -> Result<()> {
+fn run_tests(image: &Image, built: &Built, tree: &Path, arguments: &[String]) -> Result<()> {
+    let guest = guest(tree, &built.test(TARGET)?, TEST_DAEMON, TEST_ARGUMENTS, arguments)?;
+    shell::step("the tests in the VM", || match boot(image, Clock::Host, &guest)? {
+        0 => Ok(()),
+        status => bail!(
+            "tests in the VM failed (status {status}); `cargo xtask test-vm -- NAME` runs those whose name has NAME"
+        ),
+    })
+}
+
+fn boot(image: &Image, clock: Clock, guest: &Guest) -> Result<i32> {
+    machine::boot(image, clock, &guest.shares(), &guest.script(), &paths::target().join("vm"))
+}
+
+fn guest(
+    tree: &Path,
+    program: &Path,
+    daemon_variable: &'static str,
+    fixed: &[&str],
+    arguments: &[String],
+) -> Result<Guest> {
     let absolute = |path: &Path| fs::canonicalize(path).with_context(|| format!("cannot find {}", path.display()));
-    let guest = Guest {
+    Ok(Guest {
         checkout: absolute(&paths::root())?,
         tree: absolute(tree)?,
-        program: absolute(&built.test(TARGET)?)?,
-        arguments: arguments.to_vec(),
-    };
-    shell::step("the tests in the VM", || {
-        let status = machine::boot(image, &guest.shares(), &guest.script(), &paths::target().join("vm"))?;
-        if status != 0 {
-            bail!(
-                "tests in the VM failed (status {status}); `cargo xtask test-vm -- NAME` runs those whose name has NAME"
-            );
-        }
-        Ok(())
+        program: absolute(program)?,
+        daemon_variable,
+        arguments: fixed.iter().map(|&word| word.to_owned()).chain(arguments.iter().cloned()).collect(),
     })
 }
 

@@ -1,11 +1,9 @@
-//! What the VM runs: a script that brings the host's folders to their places and starts the tests.
+//! What the VM runs: a script that brings the host's folders to their places and starts a program.
 
 use std::path::{Path, PathBuf};
 
-/// Tells the tests that they run in the VM, where they may load drivers.
+/// Tells the program that it runs in the VM, where it may load drivers.
 const VM_VARIABLE: &str = "FORGESYTED_TEST_VM";
-/// The daemon that the tests start.
-const PROGRAM_VARIABLE: &str = "FORGESYTED_TEST_BIN";
 
 /// What runs in the VM; all paths are absolute and free of links.
 #[derive(Debug)]
@@ -14,9 +12,11 @@ pub(super) struct Guest {
     pub checkout: PathBuf,
     /// The tree with the daemon and libtorch.
     pub tree: PathBuf,
-    /// The test program.
+    /// The program: the tests, or the benchmark.
     pub program: PathBuf,
-    /// Further arguments for it.
+    /// The variable that tells it which daemon to start.
+    pub daemon_variable: &'static str,
+    /// Its arguments.
     pub arguments: Vec<String>,
 }
 
@@ -44,16 +44,14 @@ impl Guest {
             lines.push(format!("export {name}={}", quoted(&path.to_string_lossy())));
         };
         export(VM_VARIABLE, "1".into());
-        export(PROGRAM_VARIABLE, self.tree.join("bin/forgesyted"));
-        // The tree has every library, wherever the test program would look for them.
+        export(self.daemon_variable, self.tree.join("bin/forgesyted"));
+        // The tree has every library, wherever the program would look for them.
         export("LD_LIBRARY_PATH", self.tree.join("lib"));
         export("RUST_BACKTRACE", "1".into());
-        // Drivers are the whole machine's: one test at a time. Elsewhere these tests are ignored.
-        let fixed = ["--test-threads=1", "--include-ignored"];
-        let words = fixed.into_iter().chain(self.arguments.iter().map(String::as_str)).map(quoted);
-        let line = format!("exec {} {}", quoted(&self.program.to_string_lossy()), words.collect::<Vec<_>>().join(" "));
         lines.push(format!("cd {}", quoted(&self.checkout.join("tests").to_string_lossy())));
-        lines.push(line);
+        let program = self.program.to_string_lossy();
+        let words = [&*program].into_iter().chain(self.arguments.iter().map(String::as_str)).map(quoted);
+        lines.push(format!("exec {}", words.collect::<Vec<_>>().join(" ")));
         lines.join("\n") + "\n"
     }
 }
@@ -68,8 +66,9 @@ mod tests {
     use super::*;
 
     fn guest(tree: &str, program: &str) -> Guest {
-        let arguments = vec!["it's one word".to_owned()];
-        Guest { checkout: "/src/it".into(), tree: tree.into(), program: program.into(), arguments }
+        let arguments = vec!["--quick".to_owned(), "it's one word".to_owned()];
+        let (tree, program) = (tree.into(), program.into());
+        Guest { checkout: "/src/it".into(), tree, program, daemon_variable: "DAEMON", arguments }
     }
 
     #[test]
@@ -86,8 +85,8 @@ mod tests {
         let lines: Vec<_> = script.lines().collect();
         assert!(lines[1].starts_with("mkdir -p '/src/it' && mount -t 9p -o "), "{script}");
         assert!(lines[1].ends_with(" share0 '/src/it'"), "{script}");
-        assert!(lines.contains(&"export FORGESYTED_TEST_BIN='/src/it/target/dist-dev/bin/forgesyted'"), "{script}");
-        let last = r"exec '/src/it/target/debug/deps/vm-1' '--test-threads=1' '--include-ignored' 'it'\''s one word'";
+        assert!(lines.contains(&"export DAEMON='/src/it/target/dist-dev/bin/forgesyted'"), "{script}");
+        let last = r"exec '/src/it/target/debug/deps/vm-1' '--quick' 'it'\''s one word'";
         assert_eq!(lines.last(), Some(&last));
     }
 }
