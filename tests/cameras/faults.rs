@@ -41,7 +41,7 @@ fn a_camera_that_goes_away_is_noticed() {
         .replay("goes", &[frames::white()], "pipeline = \"noop\"")
         .start();
     daemon.wait_camera("goes", "up");
-    let of_the_other = daemon.camera("stays")["session_id"].clone();
+    let of_the_other = daemon.wait_camera("stays", "up")["session_id"].clone();
     let mut watcher = daemon.watch("camera=goes");
     watcher.recv();
     fs::rename(daemon.file("goes"), daemon.file("gone")).unwrap();

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,6 +94,8 @@ async fn snapshot(camera: &Camera, overlay: bool, state: &ServerState) -> Reply 
 async fn first_picture(pictures: &mut Pictures, camera: &Camera) -> Result<Bytes, Box<Reply>> {
     let unavailable = |why: String| Box::new(text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")));
     let until = Instant::now() + SNAPSHOT_WITHIN;
+    // Not begun anew at each look: a large picture may take longer than that to make.
+    let mut next = pin!(pictures.next());
     loop {
         if let Some(fault) = camera.fault() {
             let reason = fault.reason.as_str();
@@ -101,7 +104,7 @@ async fn first_picture(pictures: &mut Pictures, camera: &Camera) -> Result<Bytes
         if Instant::now() >= until {
             return Err(unavailable("the camera gave no picture in time; GET /v1/cameras has its state".to_owned()));
         }
-        match timeout(FAULT_LOOK, pictures.next()).await {
+        match timeout(FAULT_LOOK, next.as_mut()).await {
             Ok(Some(Ok(jpeg))) => return Ok(jpeg),
             Ok(Some(Err(error))) => return Err(unavailable(format!("the picture cannot be made: {error}"))),
             Ok(None) => return Err(unavailable("the camera was taken out of the configuration".to_owned())),

@@ -50,7 +50,8 @@ pub struct Needs {
 /// What tells a device from another one at the same place; none while there is none.
 fn identify(device: &CameraDevice) -> Option<Identity> {
     match device {
-        CameraDevice::Replay(path) => v4l2::identity(path),
+        // A file that is being written changes all the time, and is the same one.
+        CameraDevice::Replay(path) => v4l2::identity(path).map(Identity::of_node),
         device => v4l2::identity(&v4l2::resolve(device).ok()?),
     }
 }

@@ -76,9 +76,14 @@ impl Identity {
         }
     }
 
+    /// The identity of the node alone, whatever is changed about it.
+    pub fn of_node(self) -> Self {
+        Identity { changed: (0, 0), ..self }
+    }
+
     /// Whether both are the same node, though its owner or rights may have been changed in between.
     pub(super) fn same_node(self, other: Self) -> bool {
-        Identity { changed: (0, 0), ..self } == Identity { changed: (0, 0), ..other }
+        self.of_node() == other.of_node()
     }
 }
 
