@@ -57,7 +57,7 @@ enum Command {
     },
     /// Measure what a release build spends on cameras, in a virtual machine that has them.
     BenchVm {
-        /// Arguments for the benchmark.
+        /// Arguments for the benchmark, such as --quick; files that it writes are gone with the machine.
         #[arg(last = true)]
         args: Vec<String>,
     },

@@ -24,6 +24,8 @@ use image::Image;
 use machine::Clock;
 use script::Guest;
 
+/// Tells a program that it runs in the VM, where it may load drivers.
+pub const VM_VARIABLE: &str = "FORGESYTED_TEST_VM";
 /// What is built for the VM: the selection of `cargo xtask test`, but of the tests only those that run in it.
 const SELECTION: &[&str] = &["--workspace", "--bins", "--test", TARGET];
 /// The test target of `tests/Cargo.toml`.

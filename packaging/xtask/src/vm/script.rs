@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// Tells the program that it runs in the VM, where it may load drivers.
-const VM_VARIABLE: &str = "FORGESYTED_TEST_VM";
+use super::VM_VARIABLE;
 
 /// What runs in the VM; all paths are absolute and free of links.
 #[derive(Debug)]

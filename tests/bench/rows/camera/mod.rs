@@ -5,9 +5,10 @@
 
 mod programs;
 
+use std::env;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use forgesyted_tests::vm::{Loopback, Vivid};
 
 use crate::bench::Bench;
@@ -23,6 +24,8 @@ const WIDTH: u32 = 640;
 const HEIGHT: u32 = 480;
 
 pub(super) fn run(bench: &Bench) -> Result<Vec<Outcome>> {
+    let in_vm = env::var_os(xtask::vm::VM_VARIABLE).is_some();
+    ensure!(in_vm, "it loads camera drivers: `cargo xtask bench-vm` runs it in a machine that may");
     let window = bench.seconds(8, 4);
     let vivid = Vivid::load(1);
     let mut outcomes = measure(bench, &Camera { device: vivid.device(0), format: "YUYV" }, window)?;
