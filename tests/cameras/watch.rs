@@ -85,6 +85,7 @@ fn a_slow_watcher_is_told_how_many_it_missed_and_holds_nobody_up() {
         results.insert(result["frame_index"].as_u64().unwrap_or_else(|| panic!("it misses nothing: {result}")));
     }
     // Then it reads on: what was kept for it, how many are missing, and what came after those.
+    let mut kept = 0;
     let missed = loop {
         let message = slow.recv();
         match message.get("missed") {
@@ -94,6 +95,8 @@ fn a_slow_watcher_is_told_how_many_it_missed_and_holds_nobody_up() {
             }
             None => index = message["frame_index"].as_u64().unwrap(),
         }
+        kept += 1;
+        assert!(kept < MANY, "it was sent everything, or was not told");
     };
     let after = slow.recv()["frame_index"].as_u64().unwrap();
     while results.last() < Some(&after) {
