@@ -155,13 +155,7 @@ impl Encoding {
     pub fn fourcc(self) -> &'static str {
         match self {
             Encoding::Jpeg => "MJPG",
-            Encoding::Raw(PixelLayout::Yuyv) => "YUYV",
-            Encoding::Raw(PixelLayout::Uyvy) => "UYVY",
-            Encoding::Raw(PixelLayout::Nv12) => "NV12",
-            Encoding::Raw(PixelLayout::Yu12) => "YU12",
-            Encoding::Raw(PixelLayout::Grey) => "GREY",
-            Encoding::Raw(PixelLayout::Rgb3) => "RGB3",
-            Encoding::Raw(PixelLayout::Bgr3) => "BGR3",
+            Encoding::Raw(layout) => layout.fourcc(),
         }
     }
 }
