@@ -10,23 +10,33 @@
 //!
 //!       protocol, config, telemetry, systemd: beside the flow, known to it; they know nothing of it
 //!       app, commands: the wiring, which sees every room        load: a client, which sees none
+//!       launch: from the front program to this one
 //! ```
 //!
-//! A room imports only rooms to its right; the engine sees sessions as [`engine::Lane`]s. A test holds that.
+//! A room imports only rooms to its right; the engine sees sessions as `engine::Lane`s. A test holds that.
+//!
+//! The feature `engine` (a default) is everything that runs models. Without it, the same crate makes the front: a small
+//! program that links no libtorch, and starts the one that does ([`launch`]).
 
 // Nothing that a client or a file sends may panic.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[cfg(feature = "engine")]
 pub mod app;
 pub mod commands;
 pub mod config;
+#[cfg(feature = "engine")]
 pub mod engine;
+pub mod launch;
 pub mod load;
 pub mod pipeline;
 pub mod protocol;
+#[cfg(feature = "engine")]
 pub mod server;
 pub mod session;
+#[cfg(feature = "engine")]
 pub mod sink;
 pub mod source;
+#[cfg(feature = "engine")]
 pub mod systemd;
 pub mod telemetry;

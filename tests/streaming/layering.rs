@@ -5,7 +5,7 @@ use forgesyted_tests::sources::rust_files;
 /// The flow, from left to right.
 const FLOW: [&str; 6] = ["server", "source", "session", "engine", "pipeline", "sink"];
 /// Beside the flow: these know none of its rooms.
-const BESIDE: [&str; 4] = ["config", "telemetry", "systemd", "protocol"];
+const BESIDE: [&str; 5] = ["config", "telemetry", "systemd", "protocol", "launch"];
 /// Sees every room.
 const WIRING: [&str; 4] = ["app", "commands", "lib", "main"];
 /// A client: sees no room.

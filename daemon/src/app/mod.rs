@@ -4,7 +4,6 @@
 mod reload;
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, ConfigSource};
 use crate::engine::device::{self, DeviceError};
 use crate::engine::{Engine, EnginePlan, exit_now};
 use crate::pipeline::registry::PipelineRegistry;
@@ -29,8 +28,6 @@ use crate::source::camera::{CameraSet, Needs};
 use crate::systemd::{self, Heartbeat};
 use crate::telemetry::metrics::Metrics;
 
-/// Read when no file is asked for and it exists.
-const DEFAULT_CONFIG: &str = "/etc/forgesyted/forgesyted.toml";
 /// From the first stop signal to the exit, at most; the unit's own limit is longer.
 const STOP_WITHIN: Duration = Duration::from_millis(4500);
 /// Of that, how long a frame that runs is waited for before its session is ended without its result.
@@ -46,17 +43,6 @@ const DEVICE_CHECK: Duration = Duration::from_secs(1);
 
 /// Threads for loading, `/metrics` and the engine's end.
 const BLOCKING_THREADS: usize = 4;
-
-/// Where the configuration comes from; a reload reads it again.
-#[derive(Clone, Debug)]
-pub struct ConfigSource {
-    /// The file that was asked for; none means the default one, where it exists.
-    pub file: Option<PathBuf>,
-    /// The environment as it was at start.
-    pub environment: Vec<(String, String)>,
-    /// The installation's prefix, for default folders.
-    pub prefix: Option<PathBuf>,
-}
 
 /// Why the daemon does not start. The text says what to do.
 #[derive(Debug, Error)]
@@ -104,19 +90,6 @@ pub struct App {
     plan: EnginePlan,
     source: ConfigSource,
     config_file: String,
-}
-
-impl ConfigSource {
-    /// Reads the configuration.
-    ///
-    /// # Errors
-    /// Every problem found.
-    pub fn read(&self) -> Result<config::Loaded, ConfigError> {
-        let default = Path::new(DEFAULT_CONFIG);
-        // Only a default file that is certainly absent is passed over: one that cannot be looked at may hold a token.
-        let default = Some(default).filter(|default| !matches!(default.try_exists(), Ok(false)));
-        config::read(self.file.as_deref().or(default), &self.environment, self.prefix.as_deref())
-    }
 }
 
 impl App {

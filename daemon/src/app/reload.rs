@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use tokio::task::JoinHandle;
 
-use super::{ConfigSource, load_plan};
-use crate::config::{self, Config};
+use super::load_plan;
+use crate::config::{self, Config, ConfigSource};
 use crate::engine::EnginePlan;
 use crate::pipeline::Pipeline;
 use crate::pipeline::registry::Loaded;

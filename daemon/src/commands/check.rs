@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::app::ConfigSource;
-use crate::config::{self, CameraConfig};
+use crate::config::{self, CameraConfig, ConfigSource};
 use crate::engine::device;
 use crate::pipeline::registry::{Loaded, PipelineRegistry};
 use crate::pipeline::{LoadPlan, torch};
@@ -12,7 +11,11 @@ use crate::telemetry::metrics::Metrics;
 
 /// Prints every setting with its origin, then each pipeline; exit status 0 when all is well, 1 otherwise.
 pub fn run(source: &ConfigSource) -> ExitCode {
-    match check(source) {
+    let loaded = match source.read() {
+        Ok(loaded) => loaded,
+        Err(error) => return super::print_rejected(&error),
+    };
+    match check(&loaded) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(problems) => {
@@ -22,9 +25,8 @@ pub fn run(source: &ConfigSource) -> ExitCode {
     }
 }
 
-fn check(source: &ConfigSource) -> Result<bool, Vec<String>> {
-    let loaded = source.read().map_err(|error| error.problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    print!("{}", config::describe(&loaded));
+fn check(loaded: &config::Loaded) -> Result<bool, Vec<String>> {
+    print!("{}", config::describe(loaded));
     loaded.warnings.iter().for_each(|warning| println!("warning  {warning}"));
     torch::prepare_process();
     let plan = device::plan(&loaded.config.engine).map_err(|error| vec![error.to_string()])?;

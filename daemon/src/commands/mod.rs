@@ -1,7 +1,14 @@
-//! The command line: one file a command, each thin.
+//! The command line: one file a command, each thin. In the front, commands that run models start the engine program
+//! (`front`).
 
 mod cameras;
+#[cfg(feature = "engine")]
 mod check;
+mod completions;
+#[cfg(not(feature = "engine"))]
+mod front;
+mod manual;
+#[cfg(feature = "engine")]
 mod serve;
 
 use std::path::PathBuf;
@@ -9,11 +16,14 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::app::ConfigSource;
-use crate::{config, load};
+use crate::config::{self, ConfigError, ConfigSource};
+use crate::load;
+#[cfg(not(feature = "engine"))]
+use front::{check, serve};
 
 /// Exit status for a configuration that cannot be used (EX_CONFIG of sysexits(3)): restarting does not help.
 const BAD_CONFIGURATION: u8 = 78;
+
 /// A vision appliance: JPEG frames in over WebSocket, TorchScript results out, in real time.
 #[derive(Debug, Parser)]
 #[command(name = "forgesyted", version)]
@@ -32,6 +42,12 @@ enum Command {
     Cameras(cameras::Args),
     /// Send frames to a daemon as many clients would, and report what it serves
     Load(load::args::Args),
+    /// Print a shell's completions of this command line
+    #[command(hide = true)]
+    Completions(completions::Args),
+    /// Write the manual pages of this command line into a folder
+    #[command(hide = true)]
+    Manual(manual::Args),
 }
 
 /// Where the configuration is.
@@ -50,6 +66,8 @@ impl Cli {
             Command::Check(args) => check::run(&args.source()),
             Command::Cameras(args) => cameras::run(args),
             Command::Load(args) => run_load(args),
+            Command::Completions(args) => completions::run(&args),
+            Command::Manual(args) => manual::run(&args),
         }
     }
 }
@@ -66,6 +84,20 @@ fn run_load(args: load::args::Args) -> ExitCode {
         Err(error) => return fail(&error),
     };
     runtime.block_on(load::args::main(args)).unwrap_or_else(|error| fail(&error))
+}
+
+/// Logs every problem of a configuration; the exit status for it.
+fn config_rejected(error: &ConfigError) -> ExitCode {
+    for problem in &error.problems {
+        log::error!(event = "config_rejected"; "{problem}");
+    }
+    ExitCode::from(BAD_CONFIGURATION)
+}
+
+/// Prints every problem of a configuration, for `check`; its exit status.
+fn print_rejected(error: &ConfigError) -> ExitCode {
+    error.problems.iter().for_each(|problem| println!("error    {problem}"));
+    ExitCode::FAILURE
 }
 
 fn fail(error: &dyn std::fmt::Display) -> ExitCode {

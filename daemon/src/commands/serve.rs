@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::BAD_CONFIGURATION;
-use crate::app::{App, ConfigSource, StartError, Stopped};
+use crate::app::{App, StartError, Stopped};
+use crate::config::ConfigSource;
 use crate::engine::{exit_now, tune_allocator};
 use crate::telemetry::logging;
 
@@ -21,12 +21,7 @@ pub fn run(source: ConfigSource) -> ExitCode {
         Ok(Stopped::Cleanly) => ExitCode::SUCCESS,
         // Exit handlers of a CUDA library whose context is lost may hang.
         Ok(Stopped::DeviceLost | Stopped::NeverReady) => exit_now(1),
-        Err(StartError::Config(error)) => {
-            for problem in &error.problems {
-                log::error!(event = "config_rejected"; "{problem}");
-            }
-            ExitCode::from(BAD_CONFIGURATION)
-        }
+        Err(StartError::Config(error)) => super::config_rejected(&error),
         Err(error) => {
             log::error!(event = "start_failed"; "{error}");
             ExitCode::FAILURE

@@ -87,6 +87,15 @@ impl Found<'_> {
         (!text.is_empty()).then_some(text)
     }
 
+    /// A folder, relative as those of [`Self::folders`] are.
+    pub(super) fn folder(&self) -> Option<PathBuf> {
+        let text = self.text()?;
+        Some(match self {
+            Self::Toml(_, base) => base.join(text),
+            Self::Text(_) => PathBuf::from(text),
+        })
+    }
+
     /// A list of folders: a list of texts in the file, `:` between them in a variable. A relative folder of the file
     /// starts from the file's own folder, one of a variable from the working directory.
     pub(super) fn folders(&self) -> Option<Vec<PathBuf>> {

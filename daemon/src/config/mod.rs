@@ -16,6 +16,7 @@ mod problem;
 mod report;
 mod schema;
 mod settings;
+mod source;
 
 pub use camera::{CameraConfig, CameraDevice, CameraFormat, ControlValue};
 pub use camera_keys::{CAMERA_KEYS, CameraKey, MAX_CAMERAS};
@@ -25,6 +26,7 @@ pub use problem::{ConfigError, Place, Problem, nearest};
 pub use report::{describe, needs_restart};
 pub use schema::{Config, DeviceChoice, EngineConfig, LogConfig, PipelinesConfig, ServerConfig, StreamConfig};
 pub use settings::{SETTINGS, Setting};
+pub use source::ConfigSource;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 /// The folder this daemon is installed under: `<prefix>` where the executable is `<prefix>/bin/…` and
-/// `<prefix>/share/forgesyted` exists. `None` otherwise; the system's folders serve then.
+/// `<prefix>/share/forgesyted` exists, and for the engine program of a front, which is `<prefix>/lib/forgesyted/bin/…`. `None`
+/// otherwise; the system's folders serve then.
 pub fn installation_prefix() -> Option<PathBuf> {
     prefix_of(&std::env::current_exe().ok()?)
 }
@@ -14,8 +15,10 @@ fn prefix_of(executable: &Path) -> Option<PathBuf> {
     if bin.file_name()? != "bin" {
         return None;
     }
-    let prefix = bin.parent()?;
-    prefix.join("share/forgesyted").is_dir().then(|| prefix.to_path_buf())
+    let beside = bin.parent()?;
+    let of_the_front = beside.ends_with("lib/forgesyted").then(|| beside.ancestors().nth(2)).flatten();
+    let shares = |prefix: &&Path| prefix.join("share/forgesyted").is_dir();
+    [Some(beside), of_the_front].into_iter().flatten().find(shares).map(Path::to_path_buf)
 }
 
 /// The folder of shared files of a daemon installed under `prefix`. `None`: the system's own.
@@ -44,7 +47,9 @@ mod tests {
         assert_eq!(prefix_of(&executable), None);
         std::fs::create_dir_all(root.join("share/forgesyted")).unwrap();
         assert_eq!(prefix_of(&executable), Some(root.clone()));
+        assert_eq!(prefix_of(&root.join("lib/forgesyted/bin/forgesyted")), Some(root.clone()), "the front's");
         assert_eq!(prefix_of(&root.join("sbin/forgesyted")), None);
+        assert_eq!(prefix_of(&root.join("lib/other/bin/forgesyted")), None);
         assert_eq!(prefix_of(Path::new("/")), None);
         std::fs::remove_dir_all(root).unwrap();
     }

@@ -81,6 +81,8 @@ pub struct EngineConfig {
     pub workers: Option<usize>,
     /// libtorch threads within one operation, per worker.
     pub threads_per_worker: usize,
+    /// The libtorch that the engine program gets. `None`: the one of the installation.
+    pub libtorch: Option<PathBuf>,
 }
 
 /// Table `log`.
@@ -161,7 +163,7 @@ impl Default for PipelinesConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { device: DeviceChoice::Auto, workers: None, threads_per_worker: 1 }
+        Self { device: DeviceChoice::Auto, workers: None, threads_per_worker: 1, libtorch: None }
     }
 }
 

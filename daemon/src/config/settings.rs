@@ -240,6 +240,18 @@ pub static SETTINGS: &[Setting] = &[
         ..PLAIN
     },
     Setting {
+        key: "engine.libtorch",
+        variable: Some("FORGESYTED_LIBTORCH"),
+        about: "A libtorch of this machine, in place of the installed one: a folder with `lib/libtorch_cpu.so`, such as Python's `site-packages/torch`.",
+        allowed: "a folder",
+        restart: true,
+        set: |c, v| v.folder().map(|folder| c.engine.libtorch = Some(folder)),
+        raw: |c| {
+            c.engine.libtorch.as_ref().map_or_else(|| UNSET.to_owned(), |folder| quoted(&folder.to_string_lossy()))
+        },
+        ..PLAIN
+    },
+    Setting {
         key: "log.level",
         variable: Some("FORGESYTED_LOG"),
         about: "Least severe level that is logged.",

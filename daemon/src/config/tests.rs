@@ -88,6 +88,8 @@ const SET: &[(&str, &str, &str)] = &[
     ("engine.workers", "64", "64"),
     ("engine.workers", "\"auto\"", "\"auto\""),
     ("engine.threads_per_worker", "64", "64"),
+    ("engine.libtorch", "\"/opt/libtorch\"", "\"/opt/libtorch\""),
+    ("engine.libtorch", "\"torch\"", "\"/etc/torch\""),
     ("log.level", "\"trace\"", "\"trace\""),
 ];
 
@@ -134,6 +136,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("engine.workers", "65"),
     ("engine.threads_per_worker", "0"),
     ("engine.threads_per_worker", "1979-05-27"),
+    ("engine.libtorch", "\"\""),
+    ("engine.libtorch", "[\"/opt/libtorch\"]"),
     ("log.level", "\"off\""),
     ("log.level", "3"),
 ];
@@ -200,6 +204,7 @@ fn every_variable_sets_its_setting() {
         ("FORGESYTED_DEVICE", "cuda:0", "\"cuda:0\""),
         ("FORGESYTED_WORKERS", "2", "2"),
         ("FORGESYTED_THREADS_PER_WORKER", "3", "3"),
+        ("FORGESYTED_LIBTORCH", "/opt/libtorch", "\"/opt/libtorch\""),
         ("FORGESYTED_LOG", "DEBUG", "\"debug\""),
     ] {
         let setting = SETTINGS.iter().find(|s| s.variable == Some(name)).unwrap();
@@ -209,7 +214,7 @@ fn every_variable_sets_its_setting() {
         let expected = format!("environment variable {name}: found ");
         assert!(refused.len() == 1 && refused[0].starts_with(&expected), "{refused:?}");
     }
-    assert_eq!(SETTINGS.iter().filter(|s| s.variable.is_some()).count(), 12);
+    assert_eq!(SETTINGS.iter().filter(|s| s.variable.is_some()).count(), 13);
 }
 
 #[test]

@@ -4,103 +4,40 @@
 //!
 //! A new node kind is one file in `nodes/` and one line in its table.
 
+#[cfg(feature = "engine")]
 pub mod definition;
+#[cfg(feature = "engine")]
 pub mod encode;
 pub mod frame;
+#[cfg(feature = "engine")]
 pub mod graph;
+#[cfg(feature = "engine")]
 pub mod image;
+#[cfg(feature = "engine")]
 mod load;
+#[cfg(feature = "engine")]
+mod loaded;
+#[cfg(feature = "engine")]
 pub mod nodes;
+#[cfg(feature = "engine")]
 mod origin;
+#[cfg(feature = "engine")]
 pub mod overlay;
+#[cfg(feature = "engine")]
 mod raw;
+#[cfg(feature = "engine")]
 pub mod registry;
+#[cfg(feature = "engine")]
 pub mod service;
+#[cfg(feature = "engine")]
 pub mod torch;
 
-use std::path::{Path, PathBuf};
-
-use serde::Serialize;
-
-use crate::telemetry::metrics::PipelineMetrics;
-use image::ImageNeed;
+#[cfg(feature = "engine")]
 pub use load::{LoadPlan, Rejection};
-use nodes::Node;
-use origin::Origin;
-
-/// A loaded, warm pipeline.
-#[derive(Debug)]
-pub struct Pipeline {
-    id: String,
-    name: String,
-    file: PathBuf,
-    /// In topological order.
-    nodes: Vec<PipelineNode>,
-    image_need: ImageNeed,
-    origin: Origin,
-    /// Present once the pipeline is accepted; trial runs at load are not counted.
-    metrics: Option<PipelineMetrics>,
-}
-
-/// A node in its place.
-#[derive(Debug)]
-struct PipelineNode {
-    id: String,
-    kind: &'static str,
-    /// Positions of the nodes whose outputs it sees, all before its own.
-    inputs: Vec<usize>,
-    node: Box<dyn Node>,
-}
-
-/// A pipeline as the list of pipelines shows it.
-#[derive(Debug, Serialize)]
-pub struct PipelineView {
-    id: String,
-    name: String,
-    nodes: Vec<NodeView>,
-}
-
-#[derive(Debug, Serialize)]
-struct NodeView {
-    id: String,
-    kind: &'static str,
-    inputs: Vec<String>,
-}
-
-impl Pipeline {
-    /// Its id, which clients name.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// The file that defines it.
-    pub fn file(&self) -> &Path {
-        &self.file
-    }
-
-    /// Ids of its nodes, in the order in which they run.
-    pub fn node_ids(&self) -> Vec<String> {
-        self.nodes.iter().map(|node| node.id.clone()).collect()
-    }
-
-    /// The pipeline as the list shows it.
-    pub fn view(&self) -> PipelineView {
-        let view = |node: &PipelineNode| NodeView {
-            id: node.id.clone(),
-            kind: node.kind,
-            inputs: node.inputs.iter().filter_map(|&at| self.nodes.get(at)).map(|input| input.id.clone()).collect(),
-        };
-        PipelineView { id: self.id.clone(), name: self.name.clone(), nodes: self.nodes.iter().map(view).collect() }
-    }
-}
-
-/// A pipeline of one node, for tests of the rooms around it.
+#[cfg(feature = "engine")]
+use loaded::PipelineNode;
+#[cfg(feature = "engine")]
 #[cfg(test)]
-#[allow(clippy::expect_used)]
-pub fn of_one_node(id: &str, node: Box<dyn Node>) -> Pipeline {
-    let image_need = node.needs();
-    let nodes = vec![PipelineNode { id: "node".to_owned(), kind: "test", inputs: Vec::new(), node }];
-    let (id, name, file) = (id.to_owned(), id.to_owned(), PathBuf::from("/proc/self/exe"));
-    let origin = Origin { file: origin::Stamp::of(&file).expect("this program"), models: Vec::new() };
-    Pipeline { id, name, file, nodes, image_need, origin, metrics: None }
-}
+pub use loaded::of_one_node;
+#[cfg(feature = "engine")]
+pub use loaded::{Pipeline, PipelineView};

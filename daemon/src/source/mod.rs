@@ -2,4 +2,5 @@
 //! it, and local cameras. Does not live here: accepting connections (`server`), judging frames (`session`), writing replies (`sink`).
 
 pub mod camera;
+#[cfg(feature = "engine")]
 pub mod websocket;

@@ -9,7 +9,7 @@ use prometheus::{
 
 use crate::telemetry::camera_metrics::CameraFamilies;
 pub use crate::telemetry::camera_metrics::CameraMetrics;
-use crate::telemetry::machine::Machine;
+use crate::telemetry::machine_metrics::Machine;
 
 /// Every value of the label `code`: the error codes of the streaming protocol.
 pub const ERROR_CODES: [&str; 10] = [

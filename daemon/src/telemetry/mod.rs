@@ -6,12 +6,18 @@
 //! Not here: when something is logged or counted; each room does that where it happens. The HTTP route `/metrics`
 //! belongs to `server`, messages to systemd to `systemd`.
 
+#[cfg(feature = "engine")]
 mod camera_metrics;
 mod json_line;
 pub mod logging;
-mod machine;
+pub mod machine;
+#[cfg(feature = "engine")]
+mod machine_metrics;
+#[cfg(feature = "engine")]
 pub mod metrics;
+#[cfg(feature = "engine")]
 pub mod rate_limited;
 
+#[cfg(feature = "engine")]
 #[cfg(test)]
 mod tests;

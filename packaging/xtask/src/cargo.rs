@@ -10,6 +10,10 @@ use clap::ValueEnum;
 
 use crate::{libtorch, paths};
 
+/// Selects the front (the daemon's crate without what runs models), in a target folder of its own: in the common one it would
+/// replace the engine program, which has the same name.
+pub const FRONT: &[&str] = &["--package", "forgesyted", "--no-default-features", "--target-dir", "target/front"];
+
 /// A cargo profile of this workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Profile {

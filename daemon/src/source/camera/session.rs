@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Needs;
 use super::backoff::Backoff;
 use super::pace::{Load, Pace};
+use super::set::Needs;
 use super::shared::Camera;
 use crate::pipeline::Pipeline;
 use crate::pipeline::frame::Frame;

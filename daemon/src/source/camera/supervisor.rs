@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::Needs;
 use super::backoff::Backoff;
 use super::capture::{Agreed, Capture, Drained, Encoding, Fault, FrameView, Reason};
 use super::rate::Rate;
 use super::session::CameraSession;
+use super::set::Needs;
 use super::shared::Camera;
-use super::v4l2::Identity;
-use super::{Opened, identify, open};
+use super::v4l2::{self, Identity};
+use super::{Opened, open};
+use crate::config::CameraDevice;
 use crate::pipeline::frame::{Frame, FrameData, RawPicture, Rotation};
 use crate::session::frame_validator::{self, FrameError, FrameLimits};
 
@@ -272,4 +273,13 @@ enum Seen {
     Refused(FrameError),
     /// A frame that was captured then.
     Whole(Instant),
+}
+
+/// What tells a device from another one at the same place; none while there is none.
+fn identify(device: &CameraDevice) -> Option<Identity> {
+    match device {
+        // A file that is being written changes all the time, and is the same one.
+        CameraDevice::Replay(path) => v4l2::identity(path).map(Identity::of_node),
+        device => v4l2::identity(&v4l2::resolve(device).ok()?),
+    }
 }

@@ -1,0 +1,58 @@
+//! The commands that run models, as the front has them: each finds the engine program and a libtorch for it, and becomes that
+//! program, or says in one sentence why it cannot.
+
+/// `forgesyted serve`.
+pub mod serve {
+    use std::process::ExitCode;
+
+    use super::super::{BAD_CONFIGURATION, config_rejected, fail};
+    use crate::config::ConfigSource;
+    use crate::telemetry::logging;
+
+    /// Becomes the daemon. Exit status 78 where that cannot be: neither a bad configuration nor a libtorch that does not fit
+    /// is mended by trying again.
+    pub fn run(source: ConfigSource) -> ExitCode {
+        if let Err(error) = logging::init(log::LevelFilter::Info) {
+            return fail(&error);
+        }
+        logging::log_panics();
+        let loaded = match source.read() {
+            Ok(loaded) => loaded,
+            Err(error) => return config_rejected(&error),
+        };
+        let refusal = super::become_engine(&loaded.config);
+        log::error!(event = "libtorch_rejected"; "{refusal}");
+        ExitCode::from(BAD_CONFIGURATION)
+    }
+}
+
+/// `forgesyted check`.
+pub mod check {
+    use std::process::ExitCode;
+
+    use super::super::print_rejected;
+    use crate::config::ConfigSource;
+
+    /// Becomes the checking program. Exit status 1 where that cannot be.
+    pub fn run(source: &ConfigSource) -> ExitCode {
+        match source.read() {
+            Ok(loaded) => println!("error    {}", super::become_engine(&loaded.config)),
+            Err(error) => return print_rejected(&error),
+        }
+        ExitCode::FAILURE
+    }
+}
+
+use crate::config::Config;
+use crate::launch::{self, Refusal};
+
+/// Becomes the engine program, with this process's arguments. Returns only why it cannot.
+fn become_engine(config: &Config) -> Refusal {
+    let found = std::env::current_exe()
+        .map_err(|error| Refusal::NoEngine { program: "forgesyted".into(), error })
+        .and_then(|front| launch::find(&front, config.engine.libtorch.as_deref()));
+    match found {
+        Ok(engine) => engine.become_it(std::env::args_os()),
+        Err(refusal) => refusal,
+    }
+}

@@ -1,0 +1,186 @@
+//! From the front to the engine program. The front (this crate without the feature `engine`) links no libtorch, so it starts on
+//! any machine and can say what is wrong; the engine program beside it links one and runs the models.
+//!
+//! Lives here: which libtorch there is and which one is taken (`libtorch`), whether the dynamic loader would accept it
+//! (`trial`), and starting the engine program with it. Does not live here: the commands that do so (`commands`), how libtorch is
+//! used (`pipeline`, `engine`), or CUDA, which the engine program looks for itself.
+
+pub mod libtorch;
+mod trial;
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use thiserror::Error;
+
+use libtorch::Libtorch;
+
+/// The version of libtorch that the engine program is built for.
+pub const TORCH_VERSION: &str = env!("FORGESYTED_TORCH_VERSION");
+/// Beside the front: the engine program's folder, which has the shape of a libtorch folder too.
+const INSTALLED: &str = "../lib/forgesyted";
+/// The engine program in it.
+const PROGRAM: &str = "bin/forgesyted";
+/// Where the dynamic loader looks before the program's own run path.
+const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
+
+/// The engine program, and the libtorch that it gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Engine {
+    /// The program.
+    pub program: PathBuf,
+    /// Its libtorch.
+    pub libtorch: Libtorch,
+    /// What it gets as `LD_LIBRARY_PATH`; `None` leaves that as it is.
+    library_path: Option<OsString>,
+}
+
+/// Why the engine program cannot be started. One sentence, and what to do.
+#[derive(Debug, Error)]
+pub enum Refusal {
+    /// The program itself is not there.
+    #[error(
+        "the engine program {} cannot be started: {error}. The installation is not whole: install the package forgesyted again \
+         (`apt install --reinstall forgesyted`).", program.display()
+    )]
+    NoEngine {
+        /// Where it should be.
+        program: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// There is no libtorch in the installation, and no other one is named.
+    #[error(
+        "there is no libtorch in {}. `apt install forgesyted-libtorch` brings one for the CPU; to use one of this machine, \
+         such as NVIDIA's with CUDA, set engine.libtorch or FORGESYTED_LIBTORCH to its folder.", folder.display()
+    )]
+    NotInstalled {
+        /// Where it was looked for.
+        folder: PathBuf,
+    },
+    /// The folder that the configuration names is no libtorch.
+    #[error(
+        "engine.libtorch is {}, which has no lib/libtorch_cpu.so: set it to the folder of a libtorch {TORCH_VERSION} (for Python's, \
+         that is site-packages/torch), or remove it to use the package forgesyted-libtorch.", folder.display()
+    )]
+    NoLibtorch {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// It is another version.
+    #[error(
+        "the libtorch in {} is version {found}, and this forgesyted needs {TORCH_VERSION}: {}.", folder.display(), advice(*.configured)
+    )]
+    OtherVersion {
+        /// The folder.
+        folder: PathBuf,
+        /// The version that it states.
+        found: String,
+        /// Whether the configuration names the folder.
+        configured: bool,
+    },
+    /// The dynamic loader would not load it.
+    #[error("the libtorch in {} cannot be loaded: {reason}. To repair it, {}.", folder.display(), advice(*.configured))]
+    Unloadable {
+        /// The folder.
+        folder: PathBuf,
+        /// What the loader misses.
+        reason: String,
+        /// Whether the configuration names the folder.
+        configured: bool,
+    },
+}
+
+/// What helps against a libtorch that does not fit.
+fn advice(configured: bool) -> &'static str {
+    if configured {
+        "set engine.libtorch or FORGESYTED_LIBTORCH to one that fits, or remove it to use the package forgesyted-libtorch"
+    } else {
+        "install the packages forgesyted and forgesyted-libtorch of the same release (`apt install --reinstall \
+         forgesyted-libtorch`), or set engine.libtorch to a libtorch that fits"
+    }
+}
+
+/// The engine program of the installation that the front at `front` belongs to, with the libtorch that the configuration names
+/// or else the installation's own. Everything is checked that can be without starting it.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn find(front: &Path, configured: Option<&Path>) -> Result<Engine, Refusal> {
+    let installed = installed(front);
+    let program = installed.join(PROGRAM);
+    if let Err(error) = program.metadata() {
+        return Err(Refusal::NoEngine { program, error });
+    }
+    let folder = configured.unwrap_or(&installed);
+    let Some(libtorch) = Libtorch::inspect(folder) else {
+        let folder = folder.to_owned();
+        return Err(match configured {
+            Some(_) => Refusal::NoLibtorch { folder },
+            None => Refusal::NotInstalled { folder },
+        });
+    };
+    let is_configured = configured.is_some();
+    // One that states no version is tried all the same: the trial finds what does not fit.
+    if let Some(found) = libtorch.version.as_deref().filter(|found| !libtorch::fits(found, TORCH_VERSION)) {
+        let (folder, found) = (libtorch.folder.clone(), found.to_owned());
+        return Err(Refusal::OtherVersion { folder, found, configured: is_configured });
+    }
+    let library_path =
+        is_configured.then(|| libtorch::library_path(&libtorch.library_folders(), std::env::var_os(LIBRARY_PATH)));
+    let engine = Engine { program, libtorch, library_path };
+    match trial::run(&mut engine.command()) {
+        Ok(None) => Ok(engine),
+        Ok(Some(reason)) => {
+            Err(Refusal::Unloadable { folder: engine.libtorch.folder, reason, configured: is_configured })
+        }
+        Err(error) => Err(Refusal::NoEngine { program: engine.program, error }),
+    }
+}
+
+/// The folder of the engine program, for a front at `front`.
+fn installed(front: &Path) -> PathBuf {
+    let bin = front.parent().unwrap_or(Path::new("/usr/bin"));
+    // Without the `..`, for messages; a front lies in no folder that is a link, since its own links are resolved.
+    match (INSTALLED.strip_prefix("../"), bin.parent()) {
+        (Some(rest), Some(prefix)) => prefix.join(rest),
+        _ => bin.join(INSTALLED),
+    }
+}
+
+impl Engine {
+    /// The engine program with its libtorch, and no arguments yet.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        if let Some(path) = &self.library_path {
+            command.env(LIBRARY_PATH, path);
+        }
+        command
+    }
+
+    /// Becomes the engine program: same process, same arguments, same name. Returns only when that fails.
+    pub fn become_it(&self, mut arguments: impl Iterator<Item = OsString>) -> Refusal {
+        let name = arguments.next().unwrap_or_else(|| "forgesyted".into());
+        let error = self.command().arg0(name).args(arguments).exec();
+        Refusal::NoEngine { program: self.program.clone(), error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_lies_beside_the_front() {
+        for (front, expected) in [
+            ("/usr/bin/forgesyted", "/usr/lib/forgesyted"),
+            ("/opt/f/bin/forgesyted", "/opt/f/lib/forgesyted"),
+            ("/forgesyted", "/../lib/forgesyted"),
+        ] {
+            assert_eq!(installed(Path::new(front)), Path::new(expected), "{front}");
+        }
+    }
+}

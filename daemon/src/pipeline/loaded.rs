@@ -1,0 +1,89 @@
+//! A loaded pipeline, and the views of it.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::image::ImageNeed;
+use super::nodes::Node;
+use super::origin::Origin;
+use crate::telemetry::metrics::PipelineMetrics;
+
+/// A loaded, warm pipeline.
+#[derive(Debug)]
+pub struct Pipeline {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) file: PathBuf,
+    /// In topological order.
+    pub(super) nodes: Vec<PipelineNode>,
+    pub(super) image_need: ImageNeed,
+    pub(super) origin: Origin,
+    /// Present once the pipeline is accepted; trial runs at load are not counted.
+    pub(super) metrics: Option<PipelineMetrics>,
+}
+
+/// A node in its place.
+#[derive(Debug)]
+pub(super) struct PipelineNode {
+    pub(super) id: String,
+    pub(super) kind: &'static str,
+    /// Positions of the nodes whose outputs it sees, all before its own.
+    pub(super) inputs: Vec<usize>,
+    pub(super) node: Box<dyn Node>,
+}
+
+/// A pipeline as the list of pipelines shows it.
+#[derive(Debug, Serialize)]
+pub struct PipelineView {
+    id: String,
+    name: String,
+    nodes: Vec<NodeView>,
+}
+
+#[derive(Debug, Serialize)]
+struct NodeView {
+    id: String,
+    kind: &'static str,
+    inputs: Vec<String>,
+}
+
+impl Pipeline {
+    /// Its id, which clients name.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The file that defines it.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Ids of its nodes, in the order in which they run.
+    pub fn node_ids(&self) -> Vec<String> {
+        self.nodes.iter().map(|node| node.id.clone()).collect()
+    }
+
+    /// The pipeline as the list shows it.
+    pub fn view(&self) -> PipelineView {
+        let view = |node: &PipelineNode| NodeView {
+            id: node.id.clone(),
+            kind: node.kind,
+            inputs: node.inputs.iter().filter_map(|&at| self.nodes.get(at)).map(|input| input.id.clone()).collect(),
+        };
+        PipelineView { id: self.id.clone(), name: self.name.clone(), nodes: self.nodes.iter().map(view).collect() }
+    }
+}
+
+/// A pipeline of one node, for tests of the rooms around it.
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+pub fn of_one_node(id: &str, node: Box<dyn Node>) -> Pipeline {
+    use super::origin::Stamp;
+
+    let image_need = node.needs();
+    let nodes = vec![PipelineNode { id: "node".to_owned(), kind: "test", inputs: Vec::new(), node }];
+    let (id, name, file) = (id.to_owned(), id.to_owned(), PathBuf::from("/proc/self/exe"));
+    let origin = Origin { file: Stamp::of(&file).expect("this program"), models: Vec::new() };
+    Pipeline { id, name, file, nodes, image_need, origin, metrics: None }
+}
