@@ -1,6 +1,7 @@
 //! The documents stay true. Lives here: links and examples of the pages (`pages`), the tables that repeat what the code says
 //! (`tables`), the routes as a running daemon answers them (`routes`), and the clients of the guide, run as they stand
-//! there (`clients`, in a `browser` too, also against a daemon played by `scripted`). The tables of settings and metrics are
+//! there (`clients`, in a `browser` too, also against a daemon played by `scripted`), and the lines of the log that `troubleshooting` is
+//! looked up by. The tables of settings and metrics are
 //! held by tests beside the code.
 
 mod browser;
@@ -10,3 +11,4 @@ mod pages;
 mod routes;
 mod scripted;
 mod tables;
+mod troubleshooting;

@@ -64,10 +64,10 @@ pub enum StartError {
         advice: &'static str,
     },
     /// The system refused threads, a reactor or signal handlers.
-    #[error("cannot start: {0}")]
+    #[error("cannot start: {0}. Raise TasksMax and LimitNOFILE of the unit, or end other programs.")]
     System(#[from] io::Error),
     /// The metrics could not be registered: a defect of the daemon.
-    #[error("cannot register metrics: {0}")]
+    #[error("cannot register metrics: {0}. This is a defect of the daemon: please report it.")]
     Metrics(String),
 }
 

@@ -44,6 +44,7 @@ pub(super) fn start(context: Context, plan: EnginePlan, address: SocketAddr) -> 
             threads_per_worker = plan.threads_per_worker, torch = crate::pipeline::torch::TORCH_VERSION,
             took_ms = millis(started); "{summary}"
         );
+        say_if_nothing_serves(&context);
     })
 }
 
@@ -81,7 +82,22 @@ pub(super) fn reload(context: Context) -> JoinHandle<()> {
             }
         };
         say_ready(&context, &summary);
+        say_if_nothing_serves(&context);
     })
+}
+
+/// Says what to do where the daemon runs and can serve nobody: last, so that it is what an operator sees.
+fn say_if_nothing_serves(context: &Context) {
+    let state = &context.state;
+    if state.pipelines.is_empty() && state.readiness.phase() == Phase::Serving {
+        let dirs = &state.config.load().pipelines.dirs;
+        let dirs: Vec<_> = dirs.iter().map(|dir| dir.display().to_string()).collect();
+        log::error!(
+            event = "nothing_to_serve";
+            "no pipeline is loaded, so every stream is refused. Correct what the lines above name, or put pipeline files into {}; then \
+             reload (`systemctl reload forgesyted`)", dirs.join(" or ")
+        );
+    }
 }
 
 /// Starts, stops and replaces cameras as the configuration now says, unless the daemon stops.

@@ -43,6 +43,22 @@ pub mod check {
     }
 }
 
+/// `forgesyted inspect`.
+pub mod inspect {
+    use std::process::ExitCode;
+
+    use super::super::fail;
+    use crate::config::ConfigSource;
+
+    /// Becomes the inspecting program. Exit status 1 where that cannot be.
+    pub fn run(source: &ConfigSource) -> ExitCode {
+        match source.read() {
+            Ok(loaded) => fail(&super::become_engine(&loaded.config)),
+            Err(error) => fail(&error),
+        }
+    }
+}
+
 use crate::config::Config;
 use crate::launch::{self, Refusal};
 

@@ -4,10 +4,15 @@
 mod cameras;
 #[cfg(feature = "engine")]
 mod check;
+mod child;
 mod completions;
+mod doctor;
 #[cfg(not(feature = "engine"))]
 mod front;
+#[cfg(feature = "engine")]
+mod inspect;
 mod manual;
+mod report;
 #[cfg(feature = "engine")]
 mod serve;
 
@@ -19,7 +24,7 @@ use clap::{Parser, Subcommand};
 use crate::config::{self, ConfigError, ConfigSource};
 use crate::load;
 #[cfg(not(feature = "engine"))]
-use front::{check, serve};
+use front::{check, inspect, serve};
 
 /// Exit status for a configuration that cannot be used (EX_CONFIG of sysexits(3)): restarting does not help.
 const BAD_CONFIGURATION: u8 = 78;
@@ -38,10 +43,15 @@ enum Command {
     Serve(ConfigArgs),
     /// Check configuration, pipelines and models, and say what was found
     Check(ConfigArgs),
+    /// Examine this machine: what it has, what is wrong, and what to do
+    Doctor(doctor::Args),
     /// List the cameras of this machine, or try one
     Cameras(cameras::Args),
     /// Send frames to a daemon as many clients would, and report what it serves
     Load(load::args::Args),
+    /// Print what the engine program finds out about itself, as JSON
+    #[command(hide = true)]
+    Inspect(ConfigArgs),
     /// Print a shell's completions of this command line
     #[command(hide = true)]
     Completions(completions::Args),
@@ -64,6 +74,8 @@ impl Cli {
         match self.command {
             Command::Serve(args) => serve::run(args.source()),
             Command::Check(args) => check::run(&args.source()),
+            Command::Doctor(args) => doctor::run(args),
+            Command::Inspect(args) => inspect::run(&args.source()),
             Command::Cameras(args) => cameras::run(args),
             Command::Load(args) => run_load(args),
             Command::Completions(args) => completions::run(&args),

@@ -87,7 +87,7 @@ pub fn read(
         Err(err) => Err(ConfigError {
             problems: vec![Problem {
                 place: Place::File(file.to_path_buf()),
-                message: format!("cannot read the configuration file: {err}"),
+                message: format!("cannot read the configuration file: {err}. {}", unreadable(err.kind(), file)),
             }],
         }),
     }
@@ -279,6 +279,21 @@ impl Loader<'_> {
     fn line(&self, offset: usize) -> usize {
         let before = self.text.bytes().take(offset);
         before.filter(|byte| *byte == b'\n').count() + 1
+    }
+}
+
+/// What helps against a file that cannot be read.
+fn unreadable(kind: std::io::ErrorKind, file: &Path) -> String {
+    match kind {
+        std::io::ErrorKind::NotFound => {
+            "Correct the path after --config, or leave that out to use the defaults".to_owned()
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            let file = file.display();
+            format!("Let the service read it: `chown root:forgesyted {file}` and `chmod 640 {file}`")
+        }
+        std::io::ErrorKind::InvalidData => "It is no text in UTF-8: save it as that".to_owned(),
+        _ => "Look for the disk's errors in the kernel's log (dmesg), or bring the file back".to_owned(),
     }
 }
 

@@ -62,8 +62,11 @@ fn default_workers(device: Device, cores: usize, threads_per_worker: usize) -> u
     }
 }
 
-/// How many CUDA devices libtorch sees, or why none.
-fn cuda_devices() -> Result<usize, String> {
+/// How many CUDA devices libtorch sees, or why it cannot see any.
+///
+/// # Errors
+/// Its CUDA library cannot be opened; the sentence says why.
+pub fn cuda_devices() -> Result<usize, String> {
     if torch::cuda_devices() > 0 {
         return Ok(torch::cuda_devices());
     }

@@ -194,5 +194,8 @@ mod tests {
             push_time(&mut text, UNIX_EPOCH + Duration::from_secs(seconds));
             assert_eq!(text, expected);
         }
+        let mut text = String::new();
+        push_time(&mut text, UNIX_EPOCH - Duration::from_secs(1));
+        assert_eq!(text, "1970-01-01T00:00:00.000Z", "a clock before all time");
     }
 }

@@ -8,6 +8,7 @@
 
 #[cfg(feature = "engine")]
 mod camera_metrics;
+pub mod clock;
 mod json_line;
 pub mod logging;
 pub mod machine;

@@ -134,6 +134,7 @@ mod tests {
             links: vec!["/dev/v4l/by-id/usb-HD".into(), "/dev/v4l/by-path/pci-0".into()],
             usb: Some("usb:046d:0825:A1".to_owned()),
             unusable: None,
+            reason: None,
             formats: vec![
                 format("YUYV", true, vec![size(640, 480), range]),
                 format("H264", false, vec![SizeInfo { fps: vec![], ..size(1280, 720) }]),

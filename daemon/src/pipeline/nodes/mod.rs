@@ -95,7 +95,11 @@ pub(super) fn find_model(model: &Path, folder: &Path, model_dirs: &[PathBuf]) ->
         Some(found) => Ok(found.clone()),
         None => {
             let places: Vec<String> = candidates.iter().map(|place| place.display().to_string()).collect();
-            Err(format!("model \"{}\" is not there; looked for {}", model.display(), places.join(", ")))
+            Err(format!(
+                "model \"{}\" is not there; looked for {}. Put it there, or correct `model` or pipelines.model_dirs",
+                model.display(),
+                places.join(", ")
+            ))
         }
     }
 }

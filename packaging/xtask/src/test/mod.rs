@@ -20,6 +20,8 @@ pub const PYTHONPATH_VARIABLE: &str = "FORGESYTED_TEST_PYTHONPATH";
 pub const CHROMIUM_VARIABLE: &str = "FORGESYTED_TEST_CHROMIUM";
 /// The folder of a tree as `dist` makes it, with a daemon of the dev profile.
 pub const DIST_VARIABLE: &str = "FORGESYTED_TEST_DIST";
+/// The path of a front of the dev profile: the program that links no libtorch.
+pub const FRONT_VARIABLE: &str = "FORGESYTED_TEST_FRONT";
 
 /// Sets up, gets the tools, lays out `target/dist-dev` and runs `cargo test` with these arguments; without any, then the
 /// tests in the VM.
@@ -36,12 +38,18 @@ pub fn test(arguments: &[String]) -> Result<()> {
         cargo::build(Profile::Dev, &["--workspace", "--bins", "--tests"])
     })?;
     dist::lay_out(&built.program("forgesyted")?, &tree)?;
+    let front =
+        shell::step("building the front", || cargo::build(Profile::Dev, cargo::FRONT))?.program("forgesyted")?;
 
     let mut test = cargo::command("test");
     if !selects_packages(arguments) {
         test.arg("--workspace");
     }
-    test.args(arguments).env(PROMTOOL_VARIABLE, promtool).env(PYTHONPATH_VARIABLE, python).env(DIST_VARIABLE, &tree);
+    test.args(arguments)
+        .env(PROMTOOL_VARIABLE, promtool)
+        .env(PYTHONPATH_VARIABLE, python)
+        .env(DIST_VARIABLE, &tree)
+        .env(FRONT_VARIABLE, front);
     if let Some(chromium) = packages::chromium() {
         test.env(CHROMIUM_VARIABLE, chromium);
     }

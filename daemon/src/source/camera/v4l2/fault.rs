@@ -56,7 +56,9 @@ fn advice(reason: Reason, errno: Option<i32>, holder: impl FnOnce() -> Option<St
         Reason::PermissionDenied if errno == Some(libc::EPERM) => {
             "The service's sandbox keeps it out: its unit needs DeviceAllow=char-video4linux"
         }
-        Reason::PermissionDenied => "Add the daemon's user to the group that owns the device (usually video)",
+        Reason::PermissionDenied => {
+            "Add the daemon's user to the group that owns the device (usually video); `forgesyted doctor` says which"
+        }
         Reason::Busy => {
             let holder = holder().unwrap_or_else(|| "another program".to_owned());
             return format!("A camera delivers to one program at a time, and {holder} has it");
@@ -131,7 +133,7 @@ mod tests {
         assert_eq!(
             sentence(libc::EACCES, Step::Open),
             "/dev/video9: cannot open it: Permission denied (os error 13). Add the daemon's user to the group that owns the \
-             device (usually video)"
+             device (usually video); `forgesyted doctor` says which"
         );
         assert!(sentence(libc::ENOTTY, Step::Query).contains("It is no video device"));
         assert!(sentence(libc::EPERM, Step::Open).ends_with("DeviceAllow=char-video4linux"));

@@ -12,6 +12,7 @@ use super::offer::{Offer, RateRange, Size, SizeOffer};
 use super::open::unusable;
 use super::resolve::Places;
 use super::sys::Device;
+use crate::source::camera::capture::Reason;
 
 /// A video device.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -32,6 +33,9 @@ pub struct DeviceInfo {
     /// Why it cannot be used now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unusable: Option<String>,
+    /// What kind of fault that is, where it is one: nodes that are no cameras have none.
+    #[serde(skip)]
+    pub reason: Option<Reason>,
     /// What it offers.
     pub formats: Vec<FormatInfo>,
     /// What can be set.
@@ -115,7 +119,15 @@ const LARGEST: Size = Size { width: 1 << 15, height: 1 << 15 };
 /// # Errors
 /// The folder of devices cannot be read. A device that cannot be asked is listed with the reason.
 pub fn list() -> io::Result<Vec<DeviceInfo>> {
-    let places = Places::default();
+    list_below(Path::new("/"))
+}
+
+/// [`list`] for a machine whose files lie below `root`.
+///
+/// # Errors
+/// As [`list`].
+pub fn list_below(root: &Path) -> io::Result<Vec<DeviceInfo>> {
+    let places = Places::below(root);
     Ok(places.video_nodes()?.iter().map(|node| describe(&places, node)).collect())
 }
 
@@ -128,7 +140,8 @@ fn describe(places: &Places, node: &Path) -> DeviceInfo {
         ..DeviceInfo::default()
     };
     if let Err((step, error)) = ask(node, &mut info) {
-        info.unusable = Some(fault(step, node, &error).detail);
+        let fault = fault(step, node, &error);
+        (info.unusable, info.reason) = (Some(fault.detail), Some(fault.reason));
     }
     info
 }

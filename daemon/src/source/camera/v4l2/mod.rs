@@ -14,6 +14,6 @@ mod sys;
 #[cfg(test)]
 mod tests_folder;
 
-pub use list::{ControlInfo, DeviceInfo, FormatInfo, MenuEntry, SizeInfo, list};
+pub use list::{ControlInfo, DeviceInfo, FormatInfo, MenuEntry, SizeInfo, list, list_below};
 pub use open::open;
 pub use resolve::{Identity, identity, resolve};

@@ -49,7 +49,7 @@ struct UsbNode {
 
 impl Default for Places {
     fn default() -> Self {
-        Places { dev: "/dev".into(), class: "/sys/class/video4linux".into() }
+        Places::below(Path::new("/"))
     }
 }
 
@@ -88,6 +88,11 @@ impl Identity {
 }
 
 impl Places {
+    /// The places of a machine whose files lie below `root`.
+    pub fn below(root: &Path) -> Self {
+        Places { dev: root.join("dev"), class: root.join("sys/class/video4linux") }
+    }
+
     pub fn resolve(&self, device: &CameraDevice) -> Result<PathBuf, Fault> {
         match device {
             CameraDevice::Path(path) => path.canonicalize().map_err(|error| fault(Step::Open, path, &error)),

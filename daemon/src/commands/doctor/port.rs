@@ -1,0 +1,158 @@
+//! The port: free, ours, or another program's.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use super::finding::Finding;
+
+/// Longest wait for each step of asking who has it.
+const LIMIT: Duration = Duration::from_secs(2);
+/// Most of an answer that is read.
+const MOST: u64 = 4096;
+
+/// Who has the port.
+#[derive(Debug)]
+pub enum Port {
+    /// Nobody.
+    Free,
+    /// A forgesyted, and whether it is ready.
+    Ours {
+        /// What `/readyz` answers, where it is not ready.
+        waits: Option<String>,
+    },
+    /// Another program, or a forgesyted that does not answer.
+    Taken,
+    /// The address cannot be listened on.
+    Refused(io::Error),
+}
+
+/// Tries to listen there; where somebody does already, asks who.
+pub fn gather(address: SocketAddr) -> Port {
+    match TcpListener::bind(address) {
+        Ok(_) => Port::Free,
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => who(reachable(address)),
+        Err(error) => Port::Refused(error),
+    }
+}
+
+fn who(address: SocketAddr) -> Port {
+    let healthy = get(address, "/healthz").is_some_and(|(status, body)| status == 200 && body.trim() == "ok");
+    match get(address, "/readyz").filter(|_| healthy) {
+        Some((200, _)) => Port::Ours { waits: None },
+        Some((503, body)) => Port::Ours { waits: Some(body.trim().to_owned()) },
+        _ => Port::Taken,
+    }
+}
+
+/// Where a listener on this address can be asked: on all addresses means on this machine's own too.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// Status and body of `GET path`.
+fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect_timeout(&address, LIMIT).ok()?;
+    stream.set_read_timeout(Some(LIMIT)).ok()?;
+    stream.set_write_timeout(Some(LIMIT)).ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = Vec::new();
+    // Who hangs up hard may have answered before.
+    let _ = stream.take(MOST).read_to_end(&mut answer);
+    let answer = String::from_utf8(answer).ok()?;
+    let status = answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
+    Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
+}
+
+/// The port as a finding. `socket`: whether systemd listens there for the service.
+pub fn judge(address: SocketAddr, port: &Port, socket: bool) -> Finding {
+    match port {
+        Port::Free => Finding::ok("port", format!("{address} is free")),
+        Port::Ours { waits: None } => Finding::ok("port", format!("{address} is forgesyted's, and it is ready")),
+        Port::Ours { waits: Some(why) } => Finding::warning(
+            "port",
+            format!("{address} is forgesyted's, and it is not ready: {why}"),
+            "look at the pipelines above, and at `journalctl -u forgesyted`",
+        ),
+        Port::Taken if socket => Finding::ok("port", format!("systemd listens on {address} for forgesyted")),
+        Port::Taken => Finding::error(
+            "port",
+            format!("{address} is taken by a program that does not answer as forgesyted does"),
+            "`ss -ltnp` names it; stop it, or set server.listen to another port",
+        ),
+        Port::Refused(error) => Finding::error(
+            "port",
+            format!("nobody can listen on {address}: {error}"),
+            "correct server.listen; 0.0.0.0 listens on all addresses, and ports from 1024 on need no privilege",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::commands::doctor::finding::Status;
+
+    const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+    #[test]
+    fn verdicts() {
+        let refused = || Port::Refused(io::Error::from(io::ErrorKind::AddrNotAvailable));
+        for (port, socket, expected) in [
+            (Port::Free, false, Status::Ok),
+            (Port::Ours { waits: None }, false, Status::Ok),
+            (Port::Ours { waits: Some("starting".into()) }, false, Status::Warning),
+            (Port::Taken, false, Status::Error),
+            (Port::Taken, true, Status::Ok),
+            (refused(), false, Status::Error),
+        ] {
+            assert_eq!(judge(LOCAL, &port, socket).status, expected, "{port:?}");
+        }
+    }
+
+    /// Answers each of two requests with one of these.
+    fn server(answers: [&'static str; 2]) -> SocketAddr {
+        let listener = TcpListener::bind(LOCAL).unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = [0; 512];
+                let _ = stream.read(&mut request).unwrap();
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+            // The port stays taken.
+            thread::park();
+        });
+        address
+    }
+
+    #[test]
+    fn who_answers_as_the_daemon_does_is_the_daemon() {
+        let ok = "HTTP/1.1 200 OK\r\n\r\nok\n";
+        let not_ready = "HTTP/1.1 503 Service Unavailable\r\n\r\nno pipeline is loaded\n";
+        assert!(matches!(gather(server([ok, ok])), Port::Ours { waits: None }));
+        let waits = gather(server([ok, not_ready]));
+        assert!(matches!(&waits, Port::Ours { waits: Some(why) } if why == "no pipeline is loaded"), "{waits:?}");
+        assert!(matches!(gather(server(["HTTP/1.1 404 Not Found\r\n\r\n", ok])), Port::Taken));
+        assert!(matches!(gather(server(["SSH-2.0-x\r\n", "SSH-2.0-x\r\n"])), Port::Taken));
+        assert!(matches!(gather(LOCAL), Port::Free));
+        assert!(matches!(gather("192.0.2.1:8000".parse().unwrap()), Port::Refused(_)));
+    }
+
+    #[test]
+    fn all_addresses_are_asked_on_this_machine() {
+        for (address, expected) in [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1"), ("192.0.2.1:1", "192.0.2.1:1")]
+        {
+            assert_eq!(reachable(address.parse().unwrap()).to_string(), expected);
+        }
+    }
+}

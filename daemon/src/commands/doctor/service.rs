@@ -1,0 +1,104 @@
+//! The service as systemd sees it, where systemd runs.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use super::finding::Finding;
+use crate::commands::child;
+
+/// Longest wait for the service manager's answer.
+const LIMIT: Duration = Duration::from_secs(5);
+/// What is asked of the unit.
+const PROPERTIES: &str = "LoadState,ActiveState,SubState,Result,ExecMainStatus,NRestarts,UnitFileState";
+
+/// A unit's properties by name; `None` where there is no systemd.
+pub type Unit = Option<BTreeMap<String, String>>;
+
+/// Asks systemd about a unit.
+pub fn gather(root: &Path, unit: &str) -> Unit {
+    if !root.join("run/systemd/system").exists() {
+        return None;
+    }
+    let mut ask = Command::new("systemctl");
+    let answer = child::ask(ask.args(["show", unit, "--property", PROPERTIES]), LIMIT).ok()?;
+    Some(properties(&answer.output)).filter(|properties| !properties.is_empty())
+}
+
+fn properties(text: &str) -> BTreeMap<String, String> {
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// Whether a unit is active.
+pub fn is_active(unit: &Unit) -> bool {
+    unit.as_ref().is_some_and(|unit| unit.get("ActiveState").is_some_and(|state| state == "active"))
+}
+
+/// The service as a finding. `socket`: whether its socket unit is active, so that a connection starts it.
+pub fn judge(unit: &Unit, socket: bool) -> Finding {
+    let Some(unit) = unit else {
+        return Finding::skipped("service", "systemd does not run here, or does not answer");
+    };
+    let get = |name: &str| unit.get(name).map_or("", String::as_str);
+    if get("LoadState") != "loaded" {
+        return Finding::skipped("service", format!("there is no unit forgesyted.service ({})", get("LoadState")));
+    }
+    let restarts = get("NRestarts").parse().unwrap_or(0_u64);
+    match get("ActiveState") {
+        "active" if restarts > 0 => Finding::warning(
+            "service",
+            format!("active, after {restarts} restarts by systemd"),
+            "`journalctl -u forgesyted -p warning` says why it ended",
+        ),
+        "active" if get("UnitFileState") == "disabled" && !socket => {
+            Finding::warning("service", "active, but not at the next boot", "`systemctl enable forgesyted`")
+        }
+        "active" | "reloading" => Finding::ok("service", format!("{} ({})", get("ActiveState"), get("SubState"))),
+        "failed" => {
+            let why = format!("failed ({}, status {})", get("Result"), get("ExecMainStatus"));
+            let advice = if get("ExecMainStatus") == "78" {
+                "the configuration or libtorch is at fault: correct what is said above, then `systemctl restart forgesyted`"
+            } else {
+                "the last line of `journalctl -u forgesyted` says what to do; then `systemctl restart forgesyted`"
+            };
+            Finding::error("service", why, advice)
+        }
+        "inactive" if socket => Finding::ok("service", "inactive; the next connection starts it"),
+        "inactive" => Finding::warning("service", "it does not run", "`systemctl enable --now forgesyted`"),
+        state => Finding::warning("service", format!("{state} ({})", get("SubState")), "wait a moment, then ask again"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::doctor::finding::Status;
+
+    #[test]
+    fn verdicts() {
+        use Status::{Error, Ok, Skipped, Warning};
+        for (text, socket, expected, words) in [
+            ("LoadState=not-found\nActiveState=inactive\n", false, Skipped, "not-found"),
+            ("LoadState=loaded\nActiveState=active\nSubState=running\nNRestarts=0\n", false, Ok, "active (running)"),
+            ("LoadState=loaded\nActiveState=active\nNRestarts=3\n", false, Warning, "3 restarts"),
+            (
+                "LoadState=loaded\nActiveState=active\nNRestarts=0\nUnitFileState=disabled\n",
+                false,
+                Warning,
+                "next boot",
+            ),
+            ("LoadState=loaded\nActiveState=active\nNRestarts=0\nUnitFileState=disabled\n", true, Ok, "active"),
+            ("LoadState=loaded\nActiveState=failed\nResult=exit-code\nExecMainStatus=78\n", false, Error, "status 78"),
+            ("LoadState=loaded\nActiveState=failed\nResult=watchdog\nExecMainStatus=6\n", false, Error, "watchdog"),
+            ("LoadState=loaded\nActiveState=inactive\n", false, Warning, "does not run"),
+            ("LoadState=loaded\nActiveState=inactive\n", true, Ok, "next connection"),
+            ("LoadState=loaded\nActiveState=activating\nSubState=auto-restart\n", false, Warning, "auto-restart"),
+        ] {
+            let finding = judge(&Some(properties(text)), socket);
+            assert!(finding.status == expected && finding.found.contains(words), "{text}: {finding:?}");
+        }
+        assert_eq!(judge(&None, false).status, Skipped);
+    }
+}

@@ -1,0 +1,49 @@
+//! A daemon that was started through the front is the same process, and serves as any other.
+
+use std::fs;
+
+use forgesyted_tests::frames;
+use forgesyted_tests::notify::NotifySocket;
+
+use crate::installation::Installation;
+
+#[test]
+fn the_front_becomes_the_engine_program() {
+    let Some(installation) = Installation::whole() else { return };
+    let prefix = installation.folder.path().to_owned();
+    let mut manager = NotifySocket::bind(&prefix.join("notify"));
+    let installation = installation.env("NOTIFY_SOCKET", prefix.join("notify").display());
+    let child = installation.command(&["serve"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let process = format!("/proc/{}", child.id());
+    let daemon = forgesyted_tests::Daemon::new(installation.folder, child);
+    assert_eq!(daemon.wait_ready()["message"], "serving noop, scene", "the pipelines of the front's own prefix");
+    manager.wait_for("READY=1", 1);
+    assert!(daemon.client("scene").ask(&frames::camera())["verdict"].is_string());
+
+    assert_eq!(fs::read_link(format!("{process}/exe")).unwrap(), prefix.join("lib/forgesyted/bin/forgesyted"));
+    let name = fs::read_to_string(format!("{process}/cmdline")).unwrap();
+    assert_eq!(name.split('\0').next().unwrap(), prefix.join("bin/forgesyted").to_str().unwrap(), "ps shows the front");
+    assert_eq!(fs::read_to_string(format!("{process}/comm")).unwrap(), "forgesyted\n");
+    let environment = fs::read_to_string(format!("{process}/environ")).unwrap();
+    assert!(!environment.contains("LD_LIBRARY_PATH"), "the installed libtorch needs none: {environment}");
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn a_libtorch_of_the_machine_is_the_one_that_is_loaded() {
+    let Some(installation) = Installation::whole() else { return };
+    let named = installation.libtorch("opt/torch", "2.11.0+cu130\n", |_| true);
+    let maps = |installation: Installation| {
+        let child = installation.command(&["serve"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let environment = format!("/proc/{}/environ", child.id());
+        let daemon = forgesyted_tests::Daemon::new(installation.folder, child);
+        daemon.wait_ready();
+        let environment = fs::read_to_string(environment).unwrap();
+        assert_eq!(daemon.stop(), 0);
+        environment
+    };
+    let environment =
+        maps(installation.env("FORGESYTED_LIBTORCH", named.display()).env("LD_LIBRARY_PATH", "/opt/of-the-user"));
+    let path = environment.split('\0').find_map(|entry| entry.strip_prefix("LD_LIBRARY_PATH=")).unwrap();
+    assert_eq!(path, format!("{}:/opt/of-the-user", named.join("lib").display()));
+}
