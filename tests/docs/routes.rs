@@ -50,7 +50,7 @@ fn lists_have_the_keys_of_the_examples() {
         .map(|block| serde_json::from_str(block).unwrap())
         .collect();
     for list in ["pipelines", "sessions", "cameras"] {
-        let example = examples.iter().find(|example| example.get(list).is_some()).expect(list);
+        let example = examples.iter().find(|example| example[list].is_array()).expect(list);
         let answer = daemon.get(&format!("/v1/{list}")).json();
         assert_eq!(keys(&answer), keys(example));
         let (found, shown) = (answer[list].get(0), example[list].get(0));
@@ -61,6 +61,19 @@ fn lists_have_the_keys_of_the_examples() {
         }
         let noop = |list: &Value| list["pipelines"].as_array().and_then(|all| all.first().cloned());
         assert_eq!(noop(&answer).map(|noop| noop["nodes"].clone()), noop(example).map(|noop| noop["nodes"].clone()));
+    }
+}
+
+#[test]
+fn the_board_has_the_keys_of_the_example() {
+    let daemon = Daemon::builder().start();
+    let blocks = page("docs/endpoints.md").blocks("json");
+    let examples = blocks.iter().map(|block| serde_json::from_str::<Value>(block).unwrap());
+    let example = examples.into_iter().find(|example| example.get("uptime_s").is_some()).unwrap();
+    let board = daemon.get("/v1/board").json();
+    assert_eq!(keys(&board), keys(&example));
+    for part in ["sessions", "cameras", "cpu", "memory"] {
+        assert_eq!(keys(&board[part]), keys(&example[part]), "{part}");
     }
 }
 

@@ -22,7 +22,7 @@ use crate::engine::device::{self, DeviceError};
 use crate::engine::{Engine, EnginePlan, exit_now};
 use crate::pipeline::registry::PipelineRegistry;
 use crate::pipeline::{LoadPlan, torch};
-use crate::server::{self, Readiness, ServerState};
+use crate::server::{self, Board, Readiness, ServerState};
 use crate::session::registry::SessionRegistry;
 use crate::source::camera::{CameraSet, Needs};
 use crate::systemd::{self, Heartbeat};
@@ -125,6 +125,7 @@ impl App {
             painter: Arc::default(),
             watchers: watch::Sender::new(false),
             readiness: Arc::new(Readiness::default()),
+            board: Board { device: device::name(plan.device), started: std::time::Instant::now() },
         };
         Ok(App { state, listener, plan, source, config_file })
     }

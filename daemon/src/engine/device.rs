@@ -62,6 +62,16 @@ fn default_workers(device: Device, cores: usize, threads_per_worker: usize) -> u
     }
 }
 
+/// A device as the configuration would name it.
+pub fn name(device: Device) -> String {
+    match device {
+        Device::Cpu => DeviceChoice::Cpu.to_string(),
+        Device::Cuda(number) => DeviceChoice::Cuda(number).to_string(),
+        // Nothing here chooses any other.
+        other => format!("{other:?}"),
+    }
+}
+
 /// How many CUDA devices libtorch sees, or why it cannot see any.
 ///
 /// # Errors

@@ -1,12 +1,13 @@
 //! The listener and what it answers. Lives here: accepting connections within limits, HTTP routes, the upgrade to a
-//! stream and admission. Does not live here: what is done with frames (`source` and further), or when the daemon is ready
+//! stream and admission, the web page. Does not live here: what is done with frames (`source` and further), or when the daemon is ready
 //! (`app` says so).
 //!
 //! Routes, none of which changes anything: `GET /ws/video/stream` and `/ws/watch` (upgrades), `/healthz`, `/readyz`,
-//! `/metrics`, `/v1/pipelines`, `/v1/sessions`, `/v1/cameras`, `/v1/cameras/NAME/snapshot.jpg`,
-//! `/v1/cameras/NAME/stream.mjpeg`, `/`.
+//! `/metrics`, `/v1`, `/v1/pipelines`, `/v1/sessions`, `/v1/cameras`, `/v1/cameras/NAME/snapshot.jpg`,
+//! `/v1/cameras/NAME/stream.mjpeg`, `/v1/board`, and the page: `/` and the files that `web` lists.
 
 mod auth;
+mod board;
 mod cameras;
 mod listener;
 mod painter;
@@ -15,6 +16,7 @@ mod routes;
 mod stream;
 mod upgrade;
 mod watch;
+mod web;
 
 use std::sync::Arc;
 
@@ -28,6 +30,7 @@ use crate::session::registry::SessionRegistry;
 use crate::source::camera::CameraSet;
 use crate::telemetry::metrics::Metrics;
 
+pub use board::Board;
 pub use listener::{bind, serve};
 pub use painter::Painter;
 pub use readiness::{Phase, Readiness};
@@ -53,6 +56,8 @@ pub struct ServerState {
     pub metrics: Arc<Metrics>,
     /// Whether new sessions are served.
     pub readiness: Arc<Readiness>,
+    /// What is known of the board.
+    pub board: Board,
 }
 
 impl ServerState {

@@ -9,13 +9,13 @@ use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{ServerState, auth, cameras, stream, watch};
+use super::{ServerState, auth, board, cameras, stream, watch, web};
 
 /// A response.
 pub type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
@@ -57,10 +57,12 @@ pub async fn answer(
         }
         "/v1/sessions" => json_reply(&json!({ "sessions": state.sessions.list() })),
         "/v1/cameras" => json_reply(&json!({ "cameras": state.cameras.list() })),
-        "/" => text(StatusCode::OK, INDEX),
+        "/v1/board" => board::answer(&state).await,
+        "/v1" => text(StatusCode::OK, INDEX),
         _ => match path.strip_prefix("/v1/cameras/") {
             Some(rest) => cameras::answer(rest, request.uri(), permit, &state).await,
-            None => text(StatusCode::NOT_FOUND, "no such path; GET / lists what there is\n"),
+            None => web::answer(path, request.headers())
+                .unwrap_or_else(|| text(StatusCode::NOT_FOUND, "no such path; GET /v1 lists what there is\n")),
         },
     })
 }
@@ -72,8 +74,10 @@ const INDEX: &str = concat!(
     "WebSocket  /ws/video/stream?pipeline_id=ID   JPEG frames in, JSON results out\n",
     "WebSocket  /ws/watch?camera=NAME | session=ID    JSON results of a camera or a session\n",
     "GET        /v1/cameras/NAME/snapshot.jpg | stream.mjpeg    pictures; ?overlay=1 draws the result\n",
-    "GET        /v1/pipelines /v1/sessions /v1/cameras\n",
+    "GET        /v1/pipelines /v1/sessions /v1/cameras /v1/board\n",
     "GET        /healthz /readyz /metrics\n",
+    "GET        /                                the web page\n",
+    "GET        /client/forgesyte.js             a client for pages, as an ES module\n",
 );
 
 /// A text response.
@@ -94,10 +98,13 @@ pub fn reply(status: StatusCode, content_type: &'static str, body: Bytes) -> Rep
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // A name with HTML in it stays the text that it is, whatever a browser would like to see in it.
+    reply.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     reply
 }
 
-fn json_reply(value: &impl Serialize) -> Reply {
+/// A JSON response.
+pub fn json_reply(value: &impl Serialize) -> Reply {
     match serde_json::to_vec(value) {
         Ok(body) => reply(StatusCode::OK, JSON, body.into()),
         Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the list cannot be written as JSON\n"),

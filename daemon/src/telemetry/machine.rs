@@ -1,7 +1,71 @@
-//! Readings of the machine, from `/sys` and `/proc` below a given root. What a machine does not have is `None`, never 0.
+//! The machine's state, from `/sys` and `/proc` below a given root: single readings, and all of it as facts for the page.
+//! What a machine does not have is `None`, never 0.
 
 use std::collections::HashSet;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
+
+use serde::Serialize;
+
+/// The machine's state as one value; what it does not have is none.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Facts {
+    /// The processor.
+    pub cpu: Cpu,
+    /// The memory.
+    pub memory: Memory,
+    /// Each thermal zone, by name.
+    pub temperatures: Vec<Temperature>,
+    /// The GPU; none where its load is not known.
+    pub gpu: Option<Gpu>,
+}
+
+/// The processor's load.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Cpu {
+    /// Cores that the daemon may use.
+    pub cores: usize,
+    /// Tasks that run or wait to run, on average over one minute.
+    pub load1: Option<f64>,
+}
+
+/// The machine's memory, in bytes.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Memory {
+    /// All of it.
+    pub total_bytes: Option<u64>,
+    /// What programs can still have without swapping.
+    pub available_bytes: Option<u64>,
+}
+
+/// What a thermal zone says.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Temperature {
+    /// The zone's name.
+    pub zone: String,
+    /// Degrees.
+    pub celsius: f64,
+}
+
+/// A GPU's load.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Gpu {
+    /// From 0 to 1.
+    pub load_ratio: f64,
+}
+
+/// Reads the machine's state below `root`, which is `/` but for tests.
+pub fn facts(root: &Path) -> Facts {
+    let zones = temperatures(root).into_iter();
+    let bytes = |number: Option<f64>| number.map(|number| number as u64);
+    Facts {
+        cpu: Cpu { cores: available_parallelism().map_or(1, NonZero::get), load1: load1(root) },
+        memory: Memory { total_bytes: bytes(memory_total(root)), available_bytes: bytes(memory_available(root)) },
+        temperatures: zones.map(|(zone, celsius)| Temperature { zone, celsius }).collect(),
+        gpu: gpu_load(root).map(|load_ratio| Gpu { load_ratio }),
+    }
+}
 
 /// Thermal zones by type, in degrees Celsius. A type that comes twice gets its zone's name behind it.
 pub fn temperatures(root: &Path) -> Vec<(String, f64)> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::telemetry::machine;
 use crate::telemetry::metrics::{ERROR_CODES, Metrics, Source};
 
 const DOCUMENT: &str = include_str!("../../../docs/metrics-and-logging.md");
@@ -107,6 +108,27 @@ fn what_the_machine_lacks_is_absent() {
     let root = Root::new("bare", &[("proc/meminfo", "nonsense\n"), ("sys/devices/gpu.0/load", "no\n")]);
     let text = metrics(&root.0).render().unwrap();
     assert!(!text.contains("machine_"), "{text}");
+}
+
+#[test]
+fn the_machine_as_facts_is_what_the_gauges_say() {
+    let root = Root::new("facts", JETSON);
+    let facts = serde_json::to_value(machine::facts(&root.0)).unwrap();
+    assert!(facts["cpu"]["cores"].as_u64() >= Some(1));
+    assert_eq!(facts["cpu"]["load1"], 1.25);
+    assert_eq!(
+        facts["memory"],
+        serde_json::json!({ "total_bytes": 8_181_760_000_u64, "available_bytes": 4_096_000_000_u64 })
+    );
+    assert_eq!(facts["temperatures"][0], serde_json::json!({ "zone": "cpu-thermal", "celsius": 48.25 }));
+    assert_eq!(facts["temperatures"].as_array().unwrap().len(), 2);
+    assert_eq!(facts["gpu"], serde_json::json!({ "load_ratio": 0.375 }));
+    let bare = serde_json::to_value(machine::facts(Path::new("/no/such/folder"))).unwrap();
+    assert!(
+        bare["gpu"].is_null() && bare["cpu"]["load1"].is_null() && bare["memory"]["total_bytes"].is_null(),
+        "{bare}"
+    );
+    assert_eq!(bare["temperatures"], serde_json::json!([]));
 }
 
 #[test]

@@ -32,6 +32,13 @@ pub struct CameraView {
     pub(super) pipeline_error: Option<String>,
 }
 
+impl CameraView {
+    /// Whether it delivers frames.
+    pub fn is_up(&self) -> bool {
+        matches!(self.state, "up" | "slowed")
+    }
+}
+
 /// What the configuration asks for.
 #[derive(Debug, Serialize)]
 pub(super) struct AskedView {

@@ -16,6 +16,8 @@ use crate::{dist, paths, setup, shell, vm};
 pub const PROMTOOL_VARIABLE: &str = "FORGESYTED_TEST_PROMTOOL";
 /// The `PYTHONPATH` with which `python3` can run the client guide.
 pub const PYTHONPATH_VARIABLE: &str = "FORGESYTED_TEST_PYTHONPATH";
+/// The `NODE_PATH` with which `node` finds the packages of the tests in `tests/web`.
+pub const NODE_PATH_VARIABLE: &str = "FORGESYTED_TEST_NODE_PATH";
 /// The path of a Chromium, which runs the client guide's JavaScript.
 pub const CHROMIUM_VARIABLE: &str = "FORGESYTED_TEST_CHROMIUM";
 /// The folder of a tree as `dist` makes it, with a daemon of the dev profile.
@@ -32,6 +34,7 @@ pub fn test(arguments: &[String]) -> Result<()> {
     setup::setup(For::Test)?;
     let promtool = tools::promtool()?;
     let python = tools::python_packages()?;
+    let node = tools::node_packages()?;
     let tree = paths::target().join("dist-dev");
     // Tests and daemon in one go: with the same features, nothing is built twice.
     let built = shell::step("building the daemon and the tests", || {
@@ -49,7 +52,8 @@ pub fn test(arguments: &[String]) -> Result<()> {
         .env(PROMTOOL_VARIABLE, promtool)
         .env(PYTHONPATH_VARIABLE, python)
         .env(DIST_VARIABLE, &tree)
-        .env(FRONT_VARIABLE, front);
+        .env(FRONT_VARIABLE, front)
+        .env(NODE_PATH_VARIABLE, node);
     if let Some(chromium) = packages::chromium() {
         test.env(CHROMIUM_VARIABLE, chromium);
     }

@@ -13,6 +13,9 @@ use crate::{cache, paths, shell};
 const PYTHON_PACKAGES: &[(&str, &str)] =
     &[("numpy", "2.2.6"), ("opencv-python-headless", "4.12.0.88"), ("websockets", "15.0.1")];
 
+/// What the tests of the page and the client module need from npm, pinned.
+const NODE_PACKAGES: &[(&str, &str)] = &[("typescript", "5.9.3"), ("ws", "8.23.0")];
+
 /// The path of promtool: the machine's own, or the one in Debian's and Ubuntu's prometheus package.
 ///
 /// # Errors
@@ -35,7 +38,7 @@ pub(super) fn python_packages() -> Result<PathBuf> {
     // Compiled packages are for one minor version of Python.
     let mut ask = Command::new("python3");
     let python = shell::output(ask.args(["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]))?;
-    let folder = paths::cache()?.join(folder_name(python.trim()));
+    let folder = paths::cache()?.join(folder_name(&format!("python-{}", python.trim()), PYTHON_PACKAGES));
     cache::ensure(&folder, |partial| {
         shell::step("fetching the client guide's Python packages (once)", || {
             let mut pip = Command::new("python3");
@@ -56,9 +59,28 @@ pub(super) fn python_packages() -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn folder_name(python: &str) -> String {
-    let packages = PYTHON_PACKAGES.iter().map(|(name, version)| format!("-{name}-{version}"));
-    format!("python-{python}{}", packages.collect::<String>())
+/// The folder with the npm packages, for `NODE_PATH`. None of them gets to run anything when it is installed.
+///
+/// # Errors
+/// When npm cannot download them.
+pub(super) fn node_packages() -> Result<PathBuf> {
+    let folder = paths::cache()?.join(folder_name("node", NODE_PACKAGES));
+    cache::ensure(&folder, |partial| {
+        shell::step("fetching the npm packages for tests (once)", || {
+            let mut npm = Command::new("npm");
+            npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--prefix"]);
+            npm.arg(partial).args(NODE_PACKAGES.iter().map(|(name, version)| format!("{name}@{version}")));
+            shell::run(npm.current_dir(partial))
+        })
+    })
+    .context("cannot get the npm packages for tests: check the network and npm's configuration")?;
+    Ok(folder.join("node_modules"))
+}
+
+/// Names what is in it: another pin is another folder.
+fn folder_name(kind: &str, packages: &[(&str, &str)]) -> String {
+    let packages = packages.iter().map(|(name, version)| format!("-{}-{version}", name.replace('/', "-")));
+    format!("{kind}{}", packages.collect::<String>())
 }
 
 /// Takes the program out of the package; its service is neither installed nor started.
@@ -99,8 +121,9 @@ mod tests {
 
     #[test]
     fn another_pin_is_another_folder() {
-        let name = folder_name("3.11");
+        let name = folder_name("python-3.11", PYTHON_PACKAGES);
         assert!(name.starts_with("python-3.11-numpy-"), "{name}");
         assert!(PYTHON_PACKAGES.iter().all(|(package, version)| name.contains(&format!("{package}-{version}"))));
+        assert_eq!(folder_name("node", &[("ws", "1.0"), ("@axe-core/x", "2")]), "node-ws-1.0-@axe-core-x-2");
     }
 }
