@@ -4,3 +4,4 @@ mod assets;
 mod board;
 mod client;
 mod node;
+mod page;

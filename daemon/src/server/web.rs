@@ -17,6 +17,8 @@ use super::routes::{Reply, reply};
 
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+const PICTURE: &str = "image/svg+xml";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// A file of the page or of the client module.
@@ -40,6 +42,25 @@ macro_rules! assets {
 
 const ASSETS: &[Asset] = assets![
     "/" HTML "index.html";
+    "/page/api.js" SCRIPT "page/api.js";
+    "/page/app.js" SCRIPT "page/app.js";
+    "/page/banners.js" SCRIPT "page/banners.js";
+    "/page/board-camera.js" SCRIPT "page/board-camera.js";
+    "/page/board.js" SCRIPT "page/board.js";
+    "/page/chart.js" SCRIPT "page/chart.js";
+    "/page/dom.js" SCRIPT "page/dom.js";
+    "/page/encoder.js" SCRIPT "page/encoder.js";
+    "/page/figures.js" SCRIPT "page/figures.js";
+    "/page/icon.svg" PICTURE "page/icon.svg";
+    "/page/marks.js" SCRIPT "page/marks.js";
+    "/page/numbers.js" SCRIPT "page/numbers.js";
+    "/page/overlay.js" SCRIPT "page/overlay.js";
+    "/page/settings.js" SCRIPT "page/settings.js";
+    "/page/sources.js" SCRIPT "page/sources.js";
+    "/page/stage.js" SCRIPT "page/stage.js";
+    "/page/streamer.js" SCRIPT "page/streamer.js";
+    "/page/style.css" STYLE "page/style.css";
+    "/page/values.js" SCRIPT "page/values.js";
     "/client/forgesyte.js" SCRIPT "client/forgesyte.js";
     "/client/forgesyte.d.ts" TEXT "client/forgesyte.d.ts";
     "/client/errors.js" SCRIPT "client/errors.js";

@@ -6,7 +6,8 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::cargo::{self, Profile};
-use crate::{dist, paths, shell};
+use crate::packages::{self, For};
+use crate::{dist, paths, shell, test};
 
 /// The benchmark's program.
 const NAME: &str = "forgesyted-bench";
@@ -20,6 +21,10 @@ pub const PROGRAM_VARIABLE: &str = "FORGESYTED_BENCH_BIN";
 pub fn bench(arguments: &[String]) -> Result<()> {
     let program = dist::dist(Profile::Release, &paths::target().join("dist"))?;
     let mut bench = Command::new(build()?);
+    if arguments.iter().any(|argument| argument == "page" || argument == "--row=page") {
+        packages::ensure(For::Test)?;
+        bench.env(test::NODE_PATH_VARIABLE, test::node_packages()?);
+    }
     shell::run(bench.args(arguments).current_dir(paths::root()).env(PROGRAM_VARIABLE, program))
 }
 

@@ -7,6 +7,7 @@ mod latency;
 mod memory;
 mod noop;
 mod overload;
+mod page;
 mod start;
 
 use std::fmt;
@@ -40,12 +41,15 @@ pub enum Row {
     Convert,
     /// CPU time per captured frame; runs in the VM of `cargo xtask bench-vm` only
     Camera,
+    /// What the web page costs its browser; runs only when it is named
+    Page,
 }
 
 impl Row {
     /// The rows to measure, in the order of the table: those that are named, or else all that this machine can run.
     pub fn select(named: &[Row]) -> Vec<Row> {
-        let wanted = |row: &Row| if named.is_empty() { *row != Row::Camera } else { named.contains(row) };
+        let special = [Row::Camera, Row::Page];
+        let wanted = |row: &Row| if named.is_empty() { !special.contains(row) } else { named.contains(row) };
         Self::value_variants().iter().copied().filter(wanted).collect()
     }
 
@@ -68,6 +72,7 @@ impl Row {
             Row::Start => start::run(bench),
             Row::Convert => convert::run(bench),
             Row::Camera => camera::run(bench),
+            Row::Page => page::run(bench),
         }
     }
 }

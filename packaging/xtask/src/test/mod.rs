@@ -12,6 +12,8 @@ use crate::cargo::{self, Profile};
 use crate::packages::{self, For};
 use crate::{dist, paths, setup, shell, vm};
 
+pub(crate) use tools::node_packages;
+
 /// The path of promtool, which checks the metrics.
 pub const PROMTOOL_VARIABLE: &str = "FORGESYTED_TEST_PROMTOOL";
 /// The `PYTHONPATH` with which `python3` can run the client guide.

@@ -13,8 +13,10 @@ use crate::{cache, paths, shell};
 const PYTHON_PACKAGES: &[(&str, &str)] =
     &[("numpy", "2.2.6"), ("opencv-python-headless", "4.12.0.88"), ("websockets", "15.0.1")];
 
-/// What the tests of the page and the client module need from npm, pinned.
-const NODE_PACKAGES: &[(&str, &str)] = &[("typescript", "5.9.3"), ("ws", "8.23.0")];
+/// What the tests of the page and the client module need from npm, pinned. This playwright-core is the last one that runs on Node
+/// 18, which Debian 12 has.
+const NODE_PACKAGES: &[(&str, &str)] =
+    &[("axe-core", "4.14.1"), ("playwright-core", "1.60.0"), ("typescript", "5.9.3"), ("ws", "8.23.0")];
 
 /// The path of promtool: the machine's own, or the one in Debian's and Ubuntu's prometheus package.
 ///
@@ -63,7 +65,7 @@ pub(super) fn python_packages() -> Result<PathBuf> {
 ///
 /// # Errors
 /// When npm cannot download them.
-pub(super) fn node_packages() -> Result<PathBuf> {
+pub(crate) fn node_packages() -> Result<PathBuf> {
     let folder = paths::cache()?.join(folder_name("node", NODE_PACKAGES));
     cache::ensure(&folder, |partial| {
         shell::step("fetching the npm packages for tests (once)", || {
