@@ -57,6 +57,11 @@ fn compare_space(free: u64, folder: &Path, needed: u64, making: &str) -> Result<
     Ok(())
 }
 
+/// Tells recipes apart (FNV-1a): what is made in another way gets a folder with another number.
+pub fn fingerprint(recipe: &str) -> u64 {
+    recipe.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// Bytes that this user may still write.
 fn free_bytes(folder: &Path) -> Result<u64> {
     let about = rustix::fs::statvfs(folder)

@@ -91,7 +91,14 @@ impl Built {
 /// # Errors
 /// When the build fails.
 pub fn build(profile: Profile, selection: &[&str]) -> Result<Built> {
-    let mut cargo = command("build");
+    build_by(command("build"), profile, selection)
+}
+
+/// Builds like [`build`] with a `cargo build` that was given an environment or a folder of its own.
+///
+/// # Errors
+/// When the build fails.
+pub fn build_by(mut cargo: Command, profile: Profile, selection: &[&str]) -> Result<Built> {
     cargo.args(["--profile", profile.name(), "--message-format", "json-render-diagnostics"]).args(selection);
     let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let messages = child.stdout.take().context("cargo has no standard output")?;

@@ -4,12 +4,15 @@
 //! from anywhere, the tools that tests need. Does not live here: anything the daemon does at run time (that is `daemon/`)
 //! and the tests themselves (`tests/`).
 //!
-//! A command is one file or folder (`setup`, `run`, `dist`, `test`, `vm`, `bench`, `lint`); `main.rs` only picks one. What several
-//! commands share stands in `packages`, `libtorch`, `cargo`, `cache`, `shell` and `paths`.
+//! A command is one file or folder (`setup`, `run`, `dist`, `deb`, `cross`, `test`, `vm`, `bench`, `lint`); `main.rs` only picks
+//! one. What several commands share stands in `arch`, `packages`, `libtorch`, `cargo`, `cache`, `shell` and `paths`.
 
+pub mod arch;
 pub mod bench;
 pub mod cache;
 pub mod cargo;
+pub mod cross;
+pub mod deb;
 pub mod dist;
 pub mod libtorch;
 pub mod lint;

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use xtask::arch::Arch;
 use xtask::cargo::Profile;
-use xtask::{bench, dist, lint, models, packages, paths, run, setup, test, vm};
+use xtask::{bench, cross, deb, dist, lint, models, packages, paths, run, setup, test, vm};
 
 /// The project's own commands. Each sets up what it needs first.
 #[derive(Parser)]
@@ -33,6 +34,30 @@ enum Command {
         /// The folder to fill [default: target/dist].
         #[arg(long)]
         out: Option<PathBuf>,
+    },
+    /// Make the packages for Debian and Ubuntu, and print their paths.
+    Deb {
+        /// The Rust target to build for [default: this machine's].
+        #[arg(long)]
+        target: Option<String>,
+        /// The cargo profile to build.
+        #[arg(long, value_enum, default_value = "release")]
+        profile: Profile,
+        /// The folder to write to [default: target/packages].
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Make them a second time and compare, and run lintian on them.
+        #[arg(long)]
+        check: bool,
+        /// Build the last commit twice from nothing, in two places, and compare; slow.
+        #[arg(long, conflicts_with_all = ["check", "out"])]
+        verify: bool,
+    },
+    /// Build both programs of the packages for aarch64, on x86-64, and print their paths.
+    Cross {
+        /// The cargo profile to build.
+        #[arg(long, value_enum, default_value = "release")]
+        profile: Profile,
     },
     /// Run every test.
     Test {
@@ -75,6 +100,16 @@ fn main() -> ExitCode {
             let out = out.unwrap_or_else(|| paths::target().join("dist"));
             dist::dist(profile, &out).map(|_| ())
         }
+        Command::Deb { target, profile, out, check, verify } => {
+            let target = target.map_or_else(Arch::host, |target| Arch::of_target(&target));
+            let out = out.unwrap_or_else(|| paths::target().join("packages"));
+            target
+                .map(|target| deb::Plan { target, profile, version: None, out })
+                .and_then(|plan| if verify { deb::verify(&plan) } else { deb::command(&plan, check) })
+        }
+        Command::Cross { profile } => cross::build(Arch::Aarch64, profile).map(|programs| {
+            println!("{}\n{}", programs.engine.display(), programs.front.display());
+        }),
         Command::Test { args } => test::test(&args),
         Command::TestVm { image: true, .. } => vm::make_image(),
         Command::TestVm { args, .. } => vm::test_vm(&args),

@@ -20,6 +20,14 @@ pub enum For {
     Vm,
     /// Making the image that the test VM boots.
     VmImage,
+    /// Building for another architecture.
+    Cross,
+    /// Building for another architecture, and running that here.
+    Arm64,
+    /// Building, and making packages.
+    Deb,
+    /// Building, making packages and checking them.
+    DebCheck,
 }
 
 /// One thing that has to be on the machine.
@@ -56,6 +64,17 @@ const VM_IMAGE: &[Package] = &[
     Package { name: "debian-archive-keyring", programs: &[DEBIAN_KEYRING] },
     Package { name: "e2fsprogs", programs: &["mke2fs"] },
 ];
+const CROSS: &[Package] = &[
+    Package { name: "gcc-aarch64-linux-gnu", programs: &["aarch64-linux-gnu-gcc"] },
+    Package { name: "g++-aarch64-linux-gnu", programs: &["aarch64-linux-gnu-g++"] },
+];
+const ARM64: &[Package] = &[
+    Package { name: "qemu-user-static", programs: &["qemu-aarch64-static"] },
+    Package { name: "debootstrap", programs: &["debootstrap"] },
+    Package { name: "debian-archive-keyring", programs: &[DEBIAN_KEYRING] },
+];
+const DEB: &[Package] = &[Package { name: "dpkg", programs: &["dpkg-deb"] }];
+const DEB_CHECK: &[Package] = &[Package { name: "lintian", programs: &["lintian"] }];
 /// Not a program of its own everywhere: asked for as a module of `python3`.
 const PIP: &str = "python3 -m pip";
 /// A library, which bindgen loads to read the kernel's headers.
@@ -105,14 +124,17 @@ pub(crate) fn os_release(field: &str) -> Option<String> {
 
 /// The packages none of whose programs `there` finds.
 fn missing(purpose: For, there: impl Fn(&str) -> bool) -> Vec<Package> {
-    let more = match purpose {
-        For::Build => &[] as &[Package],
-        For::Test => TEST,
-        For::Vm => VM,
-        For::VmImage => VM_IMAGE,
+    let sets: &[&[Package]] = match purpose {
+        For::Build => &[BUILD],
+        For::Test => &[BUILD, TEST],
+        For::Vm => &[BUILD, VM],
+        For::VmImage => &[VM_IMAGE],
+        For::Cross => &[BUILD, CROSS],
+        For::Arm64 => &[BUILD, CROSS, ARM64],
+        For::Deb => &[BUILD, DEB],
+        For::DebCheck => &[BUILD, DEB, DEB_CHECK],
     };
-    let build = if purpose == For::VmImage { &[] } else { BUILD };
-    let wanted = build.iter().chain(more).copied();
+    let wanted = sets.iter().copied().flatten().copied();
     wanted.filter(|package| !package.programs.iter().any(|program| there(program))).collect()
 }
 
@@ -166,7 +188,20 @@ mod tests {
         assert_eq!(names(&missing(For::Test, |program| !program.starts_with("chrom"))), Vec::<&str>::new());
         assert_eq!(names(&missing(For::Test, |program| !program.contains("chrom"))), ["chromium"]);
         assert_eq!(names(&missing(For::Vm, |program| !program.contains("qemu"))), ["qemu-system-x86"]);
+        assert_eq!(names(&missing(For::Cross, |program| !program.contains("g++"))), ["g++", "g++-aarch64-linux-gnu"]);
+        assert_eq!(names(&missing(For::DebCheck, |program| program == "dpkg-deb")).last(), Some(&"lintian"));
+        assert_eq!(names(&missing(For::Deb, |program| program != "dpkg-deb")), ["dpkg"]);
+        assert_eq!(names(&missing(For::Arm64, |program| !program.contains("qemu"))), ["qemu-user-static"]);
         assert_eq!(names(&missing(For::VmImage, |_| false)), ["debootstrap", "debian-archive-keyring", "e2fsprogs"]);
+    }
+
+    #[test]
+    fn the_container_has_what_a_cross_build_needs() {
+        let recipe = fs::read_to_string(crate::paths::root().join("cross/Dockerfile")).unwrap();
+        let words: Vec<_> = recipe.split_whitespace().collect();
+        for package in missing(For::Cross, |_| false) {
+            assert!(words.contains(&package.name), "{} is missing in cross/Dockerfile", package.name);
+        }
     }
 
     #[test]

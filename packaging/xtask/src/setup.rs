@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 
-use crate::libtorch::{self, Arch, Kind, TORCH_VERSION};
+use crate::arch::Arch;
+use crate::libtorch::{self, Kind, TORCH_VERSION};
 use crate::packages::{self, For};
 
 /// Checks the system packages, chooses a libtorch, makes it when it is the CPU-only one and not there, and points the

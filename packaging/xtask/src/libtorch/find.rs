@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use super::{Arch, Candidate, Found, TORCH_VERSION, link};
-use crate::{paths, shell};
+use super::{Candidate, Found, link, make};
+use crate::arch::Arch;
+use crate::shell;
 
 /// Device files of NVIDIA GPUs: cards, and Jetson's integrated ones.
 const GPU_DEVICES: &[&str] = &["/dev/nvidia0", "/dev/nvhost-gpu", "/dev/nvgpu"];
@@ -24,7 +25,7 @@ print(s.submodule_search_locations[0] if s and s.submodule_search_locations else
 /// # Errors
 /// When the cache folder is unknown, `LIBTORCH` is not a folder, or this is neither x86-64 nor aarch64.
 pub fn find(arch: Arch) -> Result<Found> {
-    let cpu = paths::cache()?.join(format!("libtorch-{TORCH_VERSION}-cpu-{}", arch.name()));
+    let cpu = make::cpu_folder(arch)?;
     let user = env::var_os("LIBTORCH").map(PathBuf::from).filter(|value| !link::is_the_link(value));
     let user = user.map(|folder| absolute(&folder).map(|folder| inspect(&folder))).transpose()?;
     let gpu = GPU_DEVICES.iter().map(PathBuf::from).find(|device| device.exists());

@@ -9,9 +9,10 @@ use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use zip::ZipArchive;
 
+use super::TORCH_VERSION;
 use super::wheels::{self, WHEELS, Wheel};
-use super::{Arch, TORCH_VERSION};
-use crate::{cache, shell};
+use crate::arch::Arch;
+use crate::{cache, paths, shell};
 
 /// Free space needed while it is made: the wheels, pip's own copy of the one it is writing, and a part of the result.
 const NEEDED_BYTES: u64 = 1_600_000_000;
@@ -23,9 +24,24 @@ const EXPECTED: &[&str] = &[
     "lib/libcudart.so.13",
     "lib/libcupti.so.13",
     "lib/libtorch.so",
+    "licences/torch/LICENSE",
+    "licences/torch/NOTICE",
+    "licences/nvidia_cuda_runtime/License.txt",
+    "licences/nvidia_cuda_cupti/License.txt",
 ];
+/// Counts the ways in which the folder was made: the first had no licences.
+const RECIPE: &str = "2";
 
-/// Makes the CPU-only libtorch of this machine's architecture in `folder`, unless it is there.
+/// Where the CPU-only libtorch of an architecture is in the user's cache, or would be.
+///
+/// # Errors
+/// When the cache folder is unknown.
+pub fn cpu_folder(arch: Arch) -> Result<PathBuf> {
+    Ok(paths::cache()?.join(format!("libtorch-{TORCH_VERSION}-cpu-{}-{RECIPE}", arch.name())))
+}
+
+/// Makes the CPU-only libtorch of an architecture in `folder`, unless it is there. A foreign one takes that architecture's
+/// cross compiler.
 ///
 /// # Errors
 /// When the disk is too full, the download or its hash check fails, or a wheel lacks something that is needed.
@@ -44,7 +60,7 @@ fn make(folder: &Path, arch: Arch) -> Result<()> {
         unpack(&find_wheel(&wheels, wheel)?, folder)?;
     }
     fs::remove_dir_all(&wheels).with_context(|| format!("cannot remove {}", wheels.display()))?;
-    link_libtorch(&folder.join("lib"))?;
+    link_libtorch(&folder.join("lib"), arch)?;
     if let Some(missing) = EXPECTED.iter().find(|path| !folder.join(path).is_file()) {
         bail!("the wheels have no {missing}: they are not what this version of xtask was written for");
     }
@@ -120,8 +136,8 @@ fn progress_bar(bytes: u64) -> ProgressBar {
 
 /// The wheel's own `libtorch.so` asks for the CUDA libraries. In its place goes an empty shared object that asks for
 /// the CPU ones: programs link with it, and libraries that ask for `libtorch.so` by name load.
-fn link_libtorch(lib: &Path) -> Result<()> {
-    let mut compiler = Command::new("g++");
+fn link_libtorch(lib: &Path, arch: Arch) -> Result<()> {
+    let mut compiler = Command::new(arch.tool("g++"));
     compiler.current_dir(lib).args(["-shared", "-fPIC", "-o", "libtorch.so", "-x", "c", "/dev/null", "-L."]);
     compiler.args(["-Wl,-soname,libtorch.so", "-Wl,--no-as-needed", "-Wl,-rpath,$ORIGIN", "-ltorch_cpu", "-lc10"]);
     shell::run(&mut compiler).context("cannot make libtorch.so")

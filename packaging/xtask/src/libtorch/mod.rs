@@ -13,8 +13,9 @@ mod wheels;
 pub use choose::{Candidate, Choice, Found, Kind, choose};
 pub use find::{find, version_of};
 pub use link::{child_environment, has_cuda, point_to};
-pub use make::ensure_cpu;
-pub use wheels::Arch;
+pub use make::{cpu_folder, ensure_cpu};
 
 /// The one version of torch that this project builds against; `tch` in `Cargo.toml` is the binding made for it.
 pub const TORCH_VERSION: &str = "2.11.0";
+/// The libraries of it that the daemon is linked with.
+pub const LIBRARIES: &[&str] = &["libtorch_cpu.so", "libc10.so"];

@@ -2,18 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Result, bail};
-
 use super::TORCH_VERSION;
-
-/// A processor architecture that wheels exist for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arch {
-    /// 64-bit Intel and AMD.
-    X86_64,
-    /// 64-bit ARM.
-    Aarch64,
-}
+use crate::arch::Arch;
 
 /// One wheel, pinned for both architectures.
 #[derive(Clone, Copy, Debug)]
@@ -59,28 +49,6 @@ const TORCH_LIBRARIES: &[&str] =
 /// What the small wheels are fetched for.
 const CUDA_LIBRARIES: &[&str] = &["libcudart.so.13", "libcupti.so.13"];
 
-impl Arch {
-    /// The architecture of this machine.
-    ///
-    /// # Errors
-    /// When there are no wheels for it.
-    pub fn host() -> Result<Self> {
-        match std::env::consts::ARCH {
-            "x86_64" => Ok(Self::X86_64),
-            "aarch64" => Ok(Self::Aarch64),
-            other => bail!("there is no libtorch for {other}: x86_64 and aarch64 are supported"),
-        }
-    }
-
-    /// The name that wheels, Rust and the kernel use.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::X86_64 => "x86_64",
-            Self::Aarch64 => "aarch64",
-        }
-    }
-}
-
 impl Wheel {
     /// How the names of its files start.
     pub(super) fn file_start(&self) -> String {
@@ -120,6 +88,9 @@ pub(super) fn pip_arguments(arch: Arch, requirements: &Path, folder: &Path) -> V
 pub(super) fn place(member: &Path) -> Option<PathBuf> {
     let name = member.file_name()?.to_str()?;
     let lib = || Some(Path::new("lib").join(name));
+    if let Some(project) = licence_of(member) {
+        return Some(Path::new("licences").join(project).join(name));
+    }
     if let Ok(rest) = member.strip_prefix("torch") {
         let mut parts = rest.components();
         return match parts.next()? {
@@ -131,6 +102,13 @@ pub(super) fn place(member: &Path) -> Option<PathBuf> {
         };
     }
     CUDA_LIBRARIES.contains(&name).then(lib)?
+}
+
+/// The project that a file with a licence belongs to: `torch` of `torch-2.11.0.dist-info/licenses/LICENSE`.
+fn licence_of(member: &Path) -> Option<&str> {
+    let about = member.parent()?.parent()?.to_str()?.strip_suffix(".dist-info")?;
+    let in_folder = member.parent()?.file_name()? == "licenses";
+    about.split('-').next().filter(|_| in_folder)
 }
 
 #[cfg(test)]
@@ -180,6 +158,8 @@ mod tests {
             ("torch/lib/libgfortran.so.5", "lib/libgfortran.so.5"),
             ("nvidia/cu13/lib/libcudart.so.13", "lib/libcudart.so.13"),
             ("nvidia/cu13/lib/libcupti.so.13", "lib/libcupti.so.13"),
+            ("torch-2.11.0.dist-info/licenses/NOTICE", "licences/torch/NOTICE"),
+            ("nvidia_cuda_cupti-13.0.85.dist-info/licenses/License.txt", "licences/nvidia_cuda_cupti/License.txt"),
         ] {
             assert_eq!(place(member).as_deref(), Some(expected), "{member}");
         }

@@ -1,8 +1,8 @@
 //! `cargo xtask test`: every test, with the tools that some of them need.
 //!
 //! Lives here: getting those tools (`tools`), the tree that a test moves and runs, and the call of `cargo test`, then of
-//! the tests in the VM (`crate::vm`). The tests themselves live beside the code and in `tests/`; they learn from the
-//! variables below what there is.
+//! the checks of the packages (`crate::deb`) and the tests in the VM (`crate::vm`). The tests themselves live beside the
+//! code and in `tests/`; they learn from the variables below what there is.
 
 mod tools;
 
@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use crate::cargo::{self, Profile};
 use crate::packages::{self, For};
-use crate::{dist, paths, setup, shell, vm};
+use crate::{deb, dist, paths, setup, shell, vm};
 
 pub(crate) use tools::node_packages;
 
@@ -27,8 +27,8 @@ pub const DIST_VARIABLE: &str = "FORGESYTED_TEST_DIST";
 /// The path of a front of the dev profile: the program that links no libtorch.
 pub const FRONT_VARIABLE: &str = "FORGESYTED_TEST_FRONT";
 
-/// Sets up, gets the tools, lays out `target/dist-dev` and runs `cargo test` with these arguments; without any, then the
-/// tests in the VM.
+/// Sets up, gets the tools, lays out `target/dist-dev` and runs `cargo test` with these arguments; without any, then
+/// makes and checks the packages, and runs the tests in the VM.
 ///
 /// # Errors
 /// When a tool cannot be had, the build or a test fails.
@@ -60,8 +60,12 @@ pub fn test(arguments: &[String]) -> Result<()> {
         test.env(CHROMIUM_VARIABLE, chromium);
     }
     shell::step("cargo test", || shell::run(&mut test))?;
-    // Arguments choose among the tests of cargo; those of the VM have a command of their own.
-    if arguments.is_empty() { vm::after_tests(&built, &tree) } else { Ok(()) }
+    // Arguments choose among the tests of cargo; the others have commands of their own.
+    if arguments.is_empty() {
+        deb::after_tests(&built.program("forgesyted")?)?;
+        vm::after_tests(&built, &tree)?;
+    }
+    Ok(())
 }
 
 /// Whether these arguments for `cargo test` already say which packages; `--workspace` would overrule them.

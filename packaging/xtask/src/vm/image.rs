@@ -66,11 +66,11 @@ pub(super) fn ensure() -> Result<Image> {
     Ok(Image { disk: folder.join("root.img"), kernel: folder.join("vmlinuz"), initrd: folder.join("initrd.img") })
 }
 
-/// Tells apart images that are made in different ways (FNV-1a): another recipe is another folder of the cache.
+/// Tells apart images that are made in different ways.
 fn fingerprint() -> u64 {
     let lists = [PACKAGES, DRIVER_PACKAGES, SUPERFLUOUS].concat().join(" ");
     let recipe = [lists.as_str(), INIT, BOOT_MODULES, DISK_SIZE].join("\n");
-    recipe.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    cache::fingerprint(&recipe)
 }
 
 /// What a person who is not root has to do.

@@ -1,0 +1,133 @@
+//! What is tried on packages that were made: that the same programs give the same bytes again, and what lintian finds.
+
+use std::env;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Error, Result, bail};
+use rustix::fs::Mode;
+use rustix::process::umask;
+
+use super::{Packages, Plan, Programs};
+use crate::arch::Arch;
+use crate::cargo::Profile;
+use crate::packages::{self, For};
+use crate::{paths, shell};
+
+/// The packages' part of `cargo xtask test`, around the engine program that it has built: makes them, and checks them. A
+/// machine that cannot skips it and says why, but in CI that is a failure.
+///
+/// # Errors
+/// When a package cannot be made or a check fails, or in CI when something is missing.
+pub fn after_tests(engine: &Path) -> Result<Option<Packages>> {
+    let out = paths::target().join("packages-dev");
+    let plan = Plan { target: Arch::host()?, profile: Profile::Dev, version: None, out };
+    let programs = packages::ensure(For::DebCheck).and_then(|()| super::with_engine(engine, Profile::Dev));
+    let programs = match programs {
+        Ok(programs) => programs,
+        Err(error) => return without(error, env::var_os("CI").is_some()).map(|()| None),
+    };
+    let made = super::pack(&plan, &programs)?;
+    check(&plan, &programs, &made)?;
+    Ok(Some(made))
+}
+
+fn without(error: Error, ci: bool) -> Result<()> {
+    if ci {
+        return Err(error.context("no packages, and CI has to make them"));
+    }
+    eprintln!("xtask: the packages were SKIPPED, so nothing of them was tested: {error:#}");
+    Ok(())
+}
+
+/// Checks packages that were made of these programs.
+///
+/// # Errors
+/// When they differ the second time, or lintian finds something that has no reason to be.
+pub fn check(plan: &Plan, programs: &Programs, made: &Packages) -> Result<()> {
+    packages::ensure(For::DebCheck)?;
+    shell::step("making the packages a second time, with other times and permissions", || again(plan, programs, made))?;
+    shell::step("lintian", || lintian(made))
+}
+
+/// Makes the packages again from copies of the programs elsewhere, as another user would, and compares.
+fn again(plan: &Plan, programs: &Programs, made: &Packages) -> Result<()> {
+    let folder = paths::target().join("deb").join(format!("again-{}", std::process::id()));
+    let before = umask(Mode::from_raw_mode(0o077));
+    let repeated = copies(programs, &folder.join("programs")).and_then(|programs| {
+        let plan = Plan { out: folder.join("packages"), ..plan.clone() };
+        let again = super::pack_in(&plan, &programs, &folder)?;
+        identical(&made.daemon, &again.daemon)?;
+        identical(&made.libtorch, &again.libtorch)
+    });
+    umask(before);
+    fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    repeated
+}
+
+/// The programs with other times in another place.
+fn copies(programs: &Programs, folder: &Path) -> Result<Programs> {
+    let copy = |program: &Path, name: &str| -> Result<PathBuf> {
+        let to = folder.join(name).join(program.file_name().context("a program has a name")?);
+        let what = || format!("cannot copy {} to {}", program.display(), to.display());
+        fs::create_dir_all(to.parent().unwrap_or(folder)).with_context(what)?;
+        fs::copy(program, &to).with_context(what)?;
+        let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        File::options().write(true).open(&to).and_then(|file| file.set_modified(old)).with_context(what)?;
+        Ok(to)
+    };
+    Ok(Programs {
+        engine: copy(&programs.engine, "engine")?,
+        front: copy(&programs.front, "front")?,
+        ..programs.clone()
+    })
+}
+
+/// Whether two files have the same bytes.
+///
+/// # Errors
+/// When they have not, or cannot be read.
+pub(super) fn identical(one: &Path, other: &Path) -> Result<()> {
+    let read = |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    if read(one)? != read(other)? {
+        bail!("{} and {} differ: something of the machine got into them", one.display(), other.display());
+    }
+    Ok(())
+}
+
+/// Every error and warning is a failure; those with a reason stand in `packaging/deb/*.lintian-overrides`.
+fn lintian(made: &Packages) -> Result<()> {
+    let mut lintian = Command::new("lintian");
+    lintian.args(["--fail-on", "error,warning", "--tag-display-limit", "0"]).args([&made.daemon, &made.libtorch]);
+    shell::run(&mut lintian).context("lintian found something: mend it, or write down why it has to be so")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ci_fails_without_packages() {
+        let error = || Error::msg("no dpkg-deb");
+        assert!(without(error(), false).is_ok());
+        let failed = format!("{:#}", without(error(), true).unwrap_err());
+        assert_eq!(failed, "no packages, and CI has to make them: no dpkg-deb");
+    }
+
+    #[test]
+    fn one_byte_is_a_difference() {
+        let file = |name: &str, text: &str| {
+            let path = env::temp_dir().join(format!("xtask-identical-{name}-{}", std::process::id()));
+            fs::write(&path, text).unwrap();
+            path
+        };
+        let (one, same, other) = (file("one", "aaa"), file("same", "aaa"), file("other", "aab"));
+        identical(&one, &same).unwrap();
+        assert!(identical(&one, &other).is_err());
+        for path in [one, same, other] {
+            fs::remove_file(path).unwrap();
+        }
+    }
+}
