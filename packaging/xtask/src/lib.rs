@@ -8,6 +8,7 @@
 //! one. What several commands share stands in `arch`, `packages`, `libtorch`, `cargo`, `cache`, `shell` and `paths`.
 
 pub mod arch;
+pub mod arm64;
 pub mod bench;
 pub mod cache;
 pub mod cargo;

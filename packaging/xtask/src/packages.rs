@@ -24,6 +24,8 @@ pub enum For {
     Cross,
     /// Building for another architecture, and running that here.
     Arm64,
+    /// That, and booting a machine of that architecture.
+    Arm64Machine,
     /// Building, and making packages.
     Deb,
     /// Building, making packages and checking them.
@@ -72,6 +74,10 @@ const ARM64: &[Package] = &[
     Package { name: "qemu-user-static", programs: &["qemu-aarch64-static"] },
     Package { name: "debootstrap", programs: &["debootstrap"] },
     Package { name: "debian-archive-keyring", programs: &[DEBIAN_KEYRING] },
+];
+const ARM64_MACHINE: &[Package] = &[
+    Package { name: "qemu-system-arm", programs: &["qemu-system-aarch64"] },
+    Package { name: "e2fsprogs", programs: &["mke2fs"] },
 ];
 const DEB: &[Package] = &[Package { name: "dpkg", programs: &["dpkg-deb"] }];
 const DEB_CHECK: &[Package] = &[Package { name: "lintian", programs: &["lintian"] }];
@@ -130,7 +136,8 @@ fn missing(purpose: For, there: impl Fn(&str) -> bool) -> Vec<Package> {
         For::Vm => &[BUILD, VM],
         For::VmImage => &[VM_IMAGE],
         For::Cross => &[BUILD, CROSS],
-        For::Arm64 => &[BUILD, CROSS, ARM64],
+        For::Arm64 => &[BUILD, CROSS, DEB, ARM64],
+        For::Arm64Machine => &[BUILD, CROSS, DEB, ARM64, ARM64_MACHINE],
         For::Deb => &[BUILD, DEB],
         For::DebCheck => &[BUILD, DEB, DEB_CHECK],
     };

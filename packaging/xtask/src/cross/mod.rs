@@ -2,8 +2,7 @@
 //!
 //! Lives here: the compiler to use (`rust`), the environment of the cargo call, the libtorch of the other architecture,
 //! the compiled dependencies that survive the checkout (`store`), and what the programs ask of a board's libraries
-//! (`symbols`). Does not live here: the packages made of the
-//! programs (`deb`), running them (`arm64`).
+//! (`symbols`). Does not live here: the packages made of the programs (`deb`), running them (`arm64`).
 
 mod rust;
 mod store;
@@ -20,6 +19,7 @@ use crate::cargo::{self, Profile};
 use crate::deb::trim;
 use crate::packages::{self, For};
 use crate::{libtorch, paths, shell};
+use store::Store;
 
 /// What a cross-build gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +39,8 @@ const FRONT: &[&str] = &["--package", "forgesyted", "--bin", "forgesyted", "--no
 /// Builds both programs for another architecture than this machine's.
 ///
 /// # Errors
-/// When the architecture is this machine's own, when a compiler is missing, when a build fails, or when
-/// what it gave would not run on every board.
+/// When the architecture is this machine's own, when a compiler is missing, when a build fails, or when what it gave would
+/// not run on every board.
 pub fn build(arch: Arch, profile: Profile) -> Result<Programs> {
     let host = Arch::host()?;
     if (host, arch) != (Arch::X86_64, Arch::Aarch64) {
@@ -50,19 +50,25 @@ pub fn build(arch: Arch, profile: Profile) -> Result<Programs> {
     let compiler = rust::compiler(arch)?;
     let libtorch = libtorch::cpu_folder(arch)?;
     libtorch::ensure_cpu(&libtorch, arch)?;
-    let folder = paths::target().join("cross");
-    let kept = store::Store::of(arch, profile, compiler.as_deref(), &libtorch)?;
-    kept.bring_to(&folder);
+    let folder = paths::target().join("cross").join(profile.name());
+    // The dependencies of a release are compiled with names that stand for this checkout's folders: no other's.
+    let kept =
+        (profile == Profile::Dev).then(|| Store::of(arch, profile, compiler.as_deref(), &libtorch)).transpose()?;
+    if let Some(kept) = &kept {
+        kept.bring_to(&folder);
+    }
     let made = |selection: &[&str], name: &str| {
         let title = format!("building the {name} for {} ({})", arch.name(), profile.name());
         let built = shell::step(&title, || {
             cargo::build_by(command(arch, profile, compiler.as_deref(), &libtorch, &folder), profile, selection)
         })?;
         // The next build of the same name replaces it.
-        copy(&built.program("forgesyted")?, &folder.join("programs").join(profile.name()).join(name))
+        copy(&built.program("forgesyted")?, &folder.join("programs").join(name))
     };
     let (engine, front) = (made(ENGINE, "engine")?, made(FRONT, "front")?);
-    kept.keep(&folder);
+    if let Some(kept) = &kept {
+        kept.keep(&folder);
+    }
     for program in [&engine, &front] {
         symbols::check(program)?;
     }

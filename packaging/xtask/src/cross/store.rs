@@ -158,7 +158,7 @@ mod tests {
             "debug/.fingerprint/tokio-1/lib-tokio",
             "debug/incremental/x/y",
             "debug/forgesyted",
-            "programs/dev/engine/forgesyted",
+            "programs/engine/forgesyted",
         ] {
             let path = build.join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();

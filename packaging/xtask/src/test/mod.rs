@@ -1,8 +1,8 @@
 //! `cargo xtask test`: every test, with the tools that some of them need.
 //!
 //! Lives here: getting those tools (`tools`), the tree that a test moves and runs, and the call of `cargo test`, then of
-//! the checks of the packages (`crate::deb`) and the tests in the VM (`crate::vm`). The tests themselves live beside the
-//! code and in `tests/`; they learn from the variables below what there is.
+//! the checks of the packages (`crate::deb`) and the tests that need another machine (`crate::vm`, `crate::arm64`). The
+//! tests themselves live beside the code and in `tests/`; they learn from the variables below what there is.
 
 mod tools;
 
@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use crate::cargo::{self, Profile};
 use crate::packages::{self, For};
-use crate::{deb, dist, paths, setup, shell, vm};
+use crate::{arm64, deb, dist, paths, setup, shell, vm};
 
 pub(crate) use tools::node_packages;
 
@@ -28,7 +28,7 @@ pub const DIST_VARIABLE: &str = "FORGESYTED_TEST_DIST";
 pub const FRONT_VARIABLE: &str = "FORGESYTED_TEST_FRONT";
 
 /// Sets up, gets the tools, lays out `target/dist-dev` and runs `cargo test` with these arguments; without any, then
-/// makes and checks the packages, and runs the tests in the VM.
+/// makes and checks the packages, and runs the tests in the VM and those of the arm64 packages.
 ///
 /// # Errors
 /// When a tool cannot be had, the build or a test fails.
@@ -64,6 +64,7 @@ pub fn test(arguments: &[String]) -> Result<()> {
     if arguments.is_empty() {
         deb::after_tests(&built.program("forgesyted")?)?;
         vm::after_tests(&built, &tree)?;
+        arm64::after_tests(&built)?;
     }
     Ok(())
 }

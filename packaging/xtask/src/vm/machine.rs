@@ -192,7 +192,7 @@ fn command(
 }
 
 /// A path as the value of an option of qemu, where commas stand between options.
-fn option(path: &Path) -> Result<String> {
+pub(crate) fn option(path: &Path) -> Result<String> {
     let text = path.to_str().with_context(|| format!("qemu takes no path that is not UTF-8: {}", path.display()))?;
     Ok(text.replace(',', ",,"))
 }

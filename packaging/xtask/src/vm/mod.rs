@@ -22,6 +22,7 @@ use crate::packages::{self, For};
 use crate::{bench, dist, paths, setup, shell};
 use image::Image;
 use machine::Clock;
+pub(crate) use machine::option as qemu_option;
 use script::Guest;
 
 /// Tells a program that it runs in the VM, where it may load drivers.
