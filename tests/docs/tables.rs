@@ -9,7 +9,7 @@ use forgesyted::protocol::{self, ErrorCode, StreamError};
 use forgesyted::session::frame_validator::FrameError;
 use forgesyted::telemetry::metrics::Metrics;
 use forgesyted_tests::folder::Folder;
-use forgesyted_tests::modules;
+use forgesyted_tests::{modules, sources};
 
 use crate::markdown::{code, page};
 
@@ -56,6 +56,32 @@ fn every_error_and_event_has_advice() {
     let headings = page_of_failures.text.lines().filter_map(|line| line.strip_prefix("### `"));
     for event in headings.map(|line| line.trim_end_matches('`')) {
         assert!(events.iter().any(|row| code(&row[0]) == event), "{event} is no event");
+    }
+}
+
+#[test]
+fn every_line_of_the_sandbox_is_explained() {
+    let unit = std::fs::read_to_string(sources::root().join("systemd/forgesyted.service")).unwrap();
+    // From the user on, the unit is about what the daemon may.
+    let lines = unit.lines().skip_while(|line| !line.starts_with("User=")).take_while(|line| !line.starts_with('['));
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    assert!(lines.len() > 30, "{lines:?}");
+    let page = page("docs/hardening.md");
+    let rows = page.table("line of the unit");
+    let explained: Vec<&str> = rows.iter().flat_map(|row| row[0].split(", ")).map(code).collect();
+    for line in &lines {
+        match line.strip_prefix("DeviceAllow=") {
+            // These stand in their row's text.
+            Some(device) => {
+                let node = device.trim_end_matches(" rw");
+                let row = rows.iter().find(|row| row[0].contains("DeviceAllow=…")).unwrap();
+                assert!(row[1].contains(&format!("`{node}`")), "docs/hardening.md does not say why {line}");
+            }
+            None => assert!(explained.contains(line), "docs/hardening.md does not say why {line}"),
+        }
+    }
+    for line in explained.iter().filter(|line| **line != "DeviceAllow=…") {
+        assert!(lines.contains(line), "docs/hardening.md explains {line}, which the unit has not");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The first rung: a folder with configuration, pipelines and models, and the environment to run on it.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -18,6 +19,7 @@ pub struct Builder {
     cameras: String,
     environment: BTreeMap<String, String>,
     wrapper: Option<String>,
+    passed: Option<OwnedFd>,
 }
 
 impl Default for Builder {
@@ -29,6 +31,7 @@ impl Default for Builder {
             cameras: String::new(),
             environment: BTreeMap::from([("FORGESYTED_LISTEN".to_owned(), "127.0.0.1:0".to_owned())]),
             wrapper: None,
+            passed: None,
         };
         builder
             .setting("pipelines.dirs", r#"["pipelines"]"#)
@@ -83,6 +86,14 @@ impl Builder {
     pub fn wrapped(mut self, line: &str) -> Self {
         self.wrapper = Some(line.to_owned());
         self
+    }
+
+    /// Passes a socket as a service manager does (sd_listen_fds(3)), `count` times.
+    #[must_use]
+    pub fn pass(mut self, socket: impl Into<OwnedFd>, count: usize) -> Self {
+        self.passed = Some(socket.into());
+        let places: String = (3..3 + count).map(|place| format!(" {place}<&0")).collect();
+        self.wrapped(&format!("exec{places} </dev/null; LISTEN_FDS={count} LISTEN_PID=$$ exec \"$@\""))
     }
 
     /// A pipeline: its id, and its nodes as TOML.
@@ -168,12 +179,14 @@ impl Builder {
         };
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            let prefixes = ["FORGESYTED_", "STREAM_", "NOTIFY_", "WATCHDOG_", "JOURNAL_"];
+            let prefixes = ["FORGESYTED_", "STREAM_", "LISTEN_", "NOTIFY_", "WATCHDOG_", "JOURNAL_"];
             if prefixes.iter().any(|prefix| text.starts_with(prefix)) {
                 run.env_remove(name);
             }
         }
-        run.arg(command).arg("--config").arg(config).envs(&self.environment).stdin(Stdio::null());
+        run.arg(command).arg("--config").arg(config).envs(&self.environment);
+        let passed = self.passed.as_ref().map(|socket| socket.try_clone().unwrap());
+        run.stdin(passed.map_or_else(Stdio::null, Stdio::from));
         run
     }
 

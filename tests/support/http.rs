@@ -36,6 +36,16 @@ pub fn get(address: SocketAddr, path: &str) -> Answer {
     request(address, "GET", path, "")
 }
 
+/// `GET path` of a server that may not be there.
+pub fn try_get(address: SocketAddr, path: &str) -> Option<Answer> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").as_bytes()).ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok()?;
+    (!answer.is_empty()).then(|| parse(&answer))
+}
+
 /// Any request; `headers` are whole lines.
 ///
 /// # Panics

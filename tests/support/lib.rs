@@ -1,7 +1,7 @@
 //! What the tests stand on: a ladder of fixtures. Lives here: a folder with configuration, pipelines and models
 //! ([`Daemon::builder`]), the daemon that runs on it ([`Daemon`]), clients of it ([`Client`], [`raw::Raw`], [`http`]), JPEGs
-//! and TorchScript modules, the clip that ships, and the cameras of the VM ([`vm`]). Does not live here: what must be true
-//! (`streaming/`, `cameras/`, `pipelines/`, `vm/`), or how fast (`bench/`).
+//! and TorchScript modules, the clip that ships, the cameras of the VM ([`vm`]), and the appliance ([`appliance`]). Does not live here: what must be true
+//! (`streaming/`, `cameras/`, `pipelines/`, `vm/`, `appliance/`), or how fast (`bench/`).
 //!
 //! Everything is real: the binary that cargo built, libtorch, sockets, signals. Tests wait on conditions ([`wait`]) with one
 //! generous deadline, never for a time. A frame that is "running" is held in a [`gate::Gate`] until the test lets it go.
@@ -9,6 +9,7 @@
 // A fixture that fails fails its test.
 #![allow(clippy::missing_panics_doc)]
 
+pub mod appliance;
 pub mod builder;
 pub mod client;
 pub mod daemon;
@@ -26,6 +27,7 @@ pub mod sources;
 pub mod vm;
 pub mod wait;
 
+pub use appliance::Appliance;
 pub use builder::Builder;
 pub use client::Client;
 pub use daemon::{Daemon, Signal};

@@ -13,7 +13,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
@@ -22,7 +22,7 @@ use crate::engine::device::{self, DeviceError};
 use crate::engine::{Engine, EnginePlan, exit_now};
 use crate::pipeline::registry::PipelineRegistry;
 use crate::pipeline::{LoadPlan, torch};
-use crate::server::{self, Board, Readiness, ServerState};
+use crate::server::{self, Board, PassedError, Readiness, ServerState};
 use crate::session::registry::SessionRegistry;
 use crate::source::camera::{CameraSet, Needs};
 use crate::systemd::{self, Heartbeat};
@@ -63,6 +63,9 @@ pub enum StartError {
         /// What to do about it.
         advice: &'static str,
     },
+    /// The socket that the service manager passed cannot be listened on.
+    #[error("cannot listen: {0}")]
+    Passed(#[from] PassedError),
     /// The system refused threads, a reactor or signal handlers.
     #[error("cannot start: {0}. Raise TasksMax and LimitNOFILE of the unit, or end other programs.")]
     System(#[from] io::Error),
@@ -86,14 +89,40 @@ pub enum Stopped {
 #[derive(Debug)]
 pub struct App {
     state: ServerState,
-    listener: std::net::TcpListener,
+    listener: Listener,
     plan: EnginePlan,
     source: ConfigSource,
     config_file: String,
 }
 
+/// The listening socket, and who made it.
+#[derive(Debug)]
+enum Listener {
+    /// This process, at the configured address.
+    Bound(std::net::TcpListener),
+    /// The service manager.
+    Passed(std::net::TcpListener),
+}
+
+impl Listener {
+    fn new(address: std::net::SocketAddr) -> Result<Listener, StartError> {
+        if let Some(listener) = server::passed()? {
+            return Ok(Listener::Passed(listener));
+        }
+        server::bind(address).map(Listener::Bound).map_err(|error| listen_error(address, error))
+    }
+
+    /// The socket for the reactor, and whether it was passed.
+    fn into_tokio(self) -> io::Result<(TcpListener, bool)> {
+        match self {
+            Listener::Bound(listener) => TcpListener::from_std(listener).map(|listener| (listener, false)),
+            Listener::Passed(listener) => TcpListener::from_std(listener).map(|listener| (listener, true)),
+        }
+    }
+}
+
 impl App {
-    /// Binds the socket and starts the workers. Nothing is served or loaded yet.
+    /// Takes or binds the socket and starts the workers. Nothing is served or loaded yet.
     ///
     /// # Errors
     /// [`StartError`].
@@ -102,7 +131,7 @@ impl App {
         let config_file = loaded.file.map_or_else(|| "none".to_owned(), |file| file.display().to_string());
         torch::prepare_process();
         allow_open_files();
-        let listener = server::bind(config.server.listen).map_err(|error| listen_error(config.server.listen, error))?;
+        let listener = Listener::new(config.server.listen)?;
         let plan = device::plan(&config.engine)?;
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), torch::TORCH_VERSION)
             .map_err(|error| StartError::Metrics(error.to_string()))?;
@@ -145,13 +174,25 @@ impl App {
     async fn serve(self) -> Result<Stopped, StartError> {
         let mut stop_signals = StopSignals::new()?;
         let mut hangup = signal(SignalKind::hangup())?;
-        let listener = TcpListener::from_std(self.listener)?;
-        let address = listener.local_addr()?;
-        log::info!(event = "listening", listen:% = address, config = self.config_file; "listening on {address}");
         let state = self.state;
+        let (listener, passed) = self.listener.into_tokio()?;
+        let address = listener.local_addr()?;
+        let by = if passed { ", which the service manager passed; server.listen is overruled" } else { "" };
+        log::info!(event = "listening", listen:% = address, passed, config = self.config_file; "listening on {address}{by}");
         let engine = Arc::clone(&state.engine);
         tokio::spawn(async move { engine.carry_wakes().await });
-        let listening = tokio::spawn(server::serve(listener, state.clone()));
+        // On a passed socket, clients wait in its queue for a daemon that serves them, as they do across a restart.
+        let accept = Arc::new(Notify::new());
+        if !passed {
+            accept.notify_one();
+        }
+        let listening = tokio::spawn({
+            let (accept, state) = (Arc::clone(&accept), state.clone());
+            async move {
+                accept.notified().await;
+                server::serve(listener, state).await;
+            }
+        });
         let at_start = state.config.load_full();
         let context = reload::Context { state: state.clone(), device: self.plan.device, source: self.source, at_start };
         let mut loading = Some(reload::start(context.clone(), self.plan, address));
@@ -167,6 +208,7 @@ impl App {
                     if loaded.is_err() && !reload::survived_panic(&context) {
                         break Stopped::NeverReady;
                     }
+                    accept.notify_one();
                 }
                 _ = watchdog.tick() => {
                     if heartbeat.all_came_round(state.engine.rounds()) {

@@ -23,6 +23,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{self, ConfigError, ConfigSource};
 use crate::load;
+use crate::telemetry::logging;
 #[cfg(not(feature = "engine"))]
 use front::{check, inspect, serve};
 
@@ -72,7 +73,7 @@ impl Cli {
     /// Runs the command and returns its exit status.
     pub fn run(self) -> ExitCode {
         match self.command {
-            Command::Serve(args) => serve::run(args.source()),
+            Command::Serve(args) => run_serve(args.source()),
             Command::Check(args) => check::run(&args.source()),
             Command::Doctor(args) => doctor::run(args),
             Command::Inspect(args) => inspect::run(&args.source()),
@@ -88,6 +89,14 @@ impl ConfigArgs {
     fn source(self) -> ConfigSource {
         ConfigSource { file: self.config, environment: config::environment(), prefix: config::installation_prefix() }
     }
+}
+
+fn run_serve(source: ConfigSource) -> ExitCode {
+    let status = serve::run(source);
+    if status != ExitCode::SUCCESS {
+        logging::linger();
+    }
+    status
 }
 
 fn run_load(args: load::args::Args) -> ExitCode {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::SystemTime;
 
+use super::BAD_CONFIGURATION;
 use crate::app::{App, StartError, Stopped};
 use crate::config::ConfigSource;
 use crate::engine::{exit_now, tune_allocator};
@@ -25,7 +26,8 @@ pub fn run(source: ConfigSource) -> ExitCode {
         Err(StartError::Config(error)) => super::config_rejected(&error),
         Err(error) => {
             log::error!(event = "start_failed"; "{error}");
-            ExitCode::FAILURE
+            // A socket unit passes the same sockets every time.
+            if matches!(error, StartError::Passed(_)) { ExitCode::from(BAD_CONFIGURATION) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -1,5 +1,6 @@
-//! The listener and what it answers. Lives here: accepting connections within limits, HTTP routes, the upgrade to a
-//! stream and admission, the web page. Does not live here: what is done with frames (`source` and further), or when the daemon is ready
+//! The listener and what it answers. Lives here: binding a socket or taking the service manager's, accepting connections
+//! within limits, HTTP routes, the upgrade to a stream and admission, the web page. Does not live here: what is done with
+//! frames (`source` and further), or when the daemon is ready
 //! (`app` says so).
 //!
 //! Routes, none of which changes anything: `GET /ws/video/stream` and `/ws/watch` (upgrades), `/healthz`, `/readyz`,
@@ -11,6 +12,7 @@ mod board;
 mod cameras;
 mod listener;
 mod painter;
+mod passed;
 mod readiness;
 mod routes;
 mod stream;
@@ -33,6 +35,7 @@ use crate::telemetry::metrics::Metrics;
 pub use board::Board;
 pub use listener::{bind, serve};
 pub use painter::Painter;
+pub use passed::{PassedError, passed};
 pub use readiness::{Phase, Readiness};
 
 /// What the routes answer from; every part is shared with `app`.

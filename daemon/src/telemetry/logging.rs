@@ -3,7 +3,7 @@
 //! Rooms write `log::info!(event = "stream_connect", session_id:% = id, pipeline_id = p; "…")`.
 
 use std::io::Write as _;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use log::kv::{Error, Key, Source, Value, VisitSource};
 use log::{LevelFilter, Log, Metadata, Record};
@@ -24,6 +24,9 @@ pub enum LogTarget {
 #[derive(Debug, thiserror::Error)]
 #[error("logging was started twice in one process; start it once, and use set_level afterwards")]
 pub struct LogError(#[from] log::SetLoggerError);
+
+/// What the journal gets to look at a process that ends: it takes a millisecond, and more on a busy board.
+const LINGER: Duration = Duration::from_millis(300);
 
 /// The process's logger: caps libraries, sees to `event`, and passes on.
 struct Logger {
@@ -53,6 +56,14 @@ pub fn init(level: LevelFilter) -> Result<LogTarget, LogError> {
 /// Changes the level, from the next record on.
 pub fn set_level(level: LevelFilter) {
     log::set_max_level(level);
+}
+
+/// Waits a moment, where the log is the journal, before a process ends that has only just said why. The journal learns from the
+/// living process which unit a line belongs to; a line of one that is gone is missing from the unit's log.
+pub fn linger() {
+    if connected_to_journal() {
+        std::thread::sleep(LINGER);
+    }
 }
 
 /// Sends panics to the log, as event `panic` with `location`, in place of the plain text on standard error.

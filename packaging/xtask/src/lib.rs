@@ -7,6 +7,7 @@
 //! A command is one file or folder (`setup`, `run`, `dist`, `deb`, `cross`, `test`, `vm`, `bench`, `lint`); `main.rs` only picks
 //! one. What several commands share stands in `arch`, `packages`, `libtorch`, `cargo`, `cache`, `shell` and `paths`.
 
+pub mod appliance;
 pub mod arch;
 pub mod arm64;
 pub mod bench;

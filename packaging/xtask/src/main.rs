@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use xtask::arch::Arch;
 use xtask::cargo::Profile;
-use xtask::{arm64, bench, cross, deb, dist, lint, models, packages, paths, run, setup, test, vm};
+use xtask::{appliance, arm64, bench, cross, deb, dist, lint, models, packages, paths, run, setup, test, vm};
 
 /// The project's own commands. Each sets up what it needs first.
 #[derive(Parser)]
@@ -74,6 +74,12 @@ enum Command {
         #[arg(last = true)]
         args: Vec<String>,
     },
+    /// Install the packages in a container with a real systemd, and test them there.
+    TestAppliance {
+        /// Arguments for libtest, such as part of a test's name.
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
     /// Install the arm64 packages in a Debian of theirs and run them there by qemu.
     TestArm64 {
         /// Arguments for libtest, such as part of a test's name.
@@ -125,6 +131,7 @@ fn main() -> ExitCode {
         Command::Test { args } => test::test(&args),
         Command::TestVm { image: true, .. } => vm::make_image(),
         Command::TestVm { args, .. } => vm::test_vm(&args),
+        Command::TestAppliance { args } => appliance::test_appliance(&args),
         Command::TestArm64 { args } => arm64::test_arm64(&args),
         Command::BootArm64 { profile } => arm64::boot_arm64(profile),
         Command::Bench { args } => bench::bench(&args),

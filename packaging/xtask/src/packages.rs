@@ -30,6 +30,10 @@ pub enum For {
     Deb,
     /// Building, making packages and checking them.
     DebCheck,
+    /// Building, making packages, and running the container that they are installed in.
+    Appliance,
+    /// Making the system that the container boots.
+    ApplianceImage,
 }
 
 /// One thing that has to be on the machine.
@@ -81,6 +85,14 @@ const ARM64_MACHINE: &[Package] = &[
 ];
 const DEB: &[Package] = &[Package { name: "dpkg", programs: &["dpkg-deb"] }];
 const DEB_CHECK: &[Package] = &[Package { name: "lintian", programs: &["lintian"] }];
+const APPLIANCE: &[Package] = &[
+    Package { name: "systemd-container", programs: &["systemd-nspawn"] },
+    Package { name: "iproute2", programs: &["ip"] },
+];
+const APPLIANCE_IMAGE: &[Package] = &[
+    Package { name: "debootstrap", programs: &["debootstrap"] },
+    Package { name: "debian-archive-keyring", programs: &[DEBIAN_KEYRING] },
+];
 /// Not a program of its own everywhere: asked for as a module of `python3`.
 const PIP: &str = "python3 -m pip";
 /// A library, which bindgen loads to read the kernel's headers.
@@ -140,6 +152,8 @@ fn missing(purpose: For, there: impl Fn(&str) -> bool) -> Vec<Package> {
         For::Arm64Machine => &[BUILD, CROSS, DEB, ARM64, ARM64_MACHINE],
         For::Deb => &[BUILD, DEB],
         For::DebCheck => &[BUILD, DEB, DEB_CHECK],
+        For::Appliance => &[BUILD, DEB, APPLIANCE],
+        For::ApplianceImage => &[APPLIANCE_IMAGE],
     };
     let wanted = sets.iter().copied().flatten().copied();
     wanted.filter(|package| !package.programs.iter().any(|program| there(program))).collect()
@@ -198,6 +212,8 @@ mod tests {
         assert_eq!(names(&missing(For::Cross, |program| !program.contains("g++"))), ["g++", "g++-aarch64-linux-gnu"]);
         assert_eq!(names(&missing(For::DebCheck, |program| program == "dpkg-deb")).last(), Some(&"lintian"));
         assert_eq!(names(&missing(For::Deb, |program| program != "dpkg-deb")), ["dpkg"]);
+        assert_eq!(names(&missing(For::Appliance, |program| !program.contains("nspawn"))), ["systemd-container"]);
+        assert_eq!(names(&missing(For::ApplianceImage, |_| false)), ["debootstrap", "debian-archive-keyring"]);
         assert_eq!(names(&missing(For::Arm64, |program| !program.contains("qemu"))), ["qemu-user-static"]);
         assert_eq!(names(&missing(For::VmImage, |_| false)), ["debootstrap", "debian-archive-keyring", "e2fsprogs"]);
     }

@@ -8,7 +8,7 @@
 
 mod image;
 mod machine;
-mod release;
+pub(crate) mod release;
 mod script;
 
 use std::env;

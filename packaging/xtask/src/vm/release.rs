@@ -1,4 +1,4 @@
-//! Which Debian release the VM runs: programs that were built here have to run there.
+//! Which Debian release a machine for tests runs: programs that were built here have to run there.
 
 use std::process::Command;
 
@@ -13,12 +13,12 @@ const RELEASES: &[(&str, (u32, u32))] = &[("bookworm", (2, 36)), ("trixie", (2, 
 ///
 /// # Errors
 /// When this is no x86-64 machine with the GNU C library, or its C library is newer than every release's.
-pub(super) fn of_this_machine() -> Result<&'static str> {
+pub(crate) fn of_this_machine() -> Result<&'static str> {
     if std::env::consts::ARCH != "x86_64" {
-        bail!("the VM is made for x86-64 only, and this is {}", std::env::consts::ARCH);
+        bail!("machines for tests are made for x86-64 only, and this is {}", std::env::consts::ARCH);
     }
     let answer = shell::output(Command::new("getconf").arg("GNU_LIBC_VERSION"));
-    for_glibc(&answer.context("the VM needs programs built with the GNU C library")?)
+    for_glibc(&answer.context("machines for tests need programs built with the GNU C library")?)
 }
 
 /// The oldest release whose C library is at least as new as this one, as `getconf` names it: programs run with a newer C

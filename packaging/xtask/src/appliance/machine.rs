@@ -1,0 +1,173 @@
+//! The container: a copy of the system, booted, with a network of its own that this machine reaches.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell;
+
+/// Longest that booting may take; it takes seconds.
+const BOOT_WITHIN: Duration = Duration::from_secs(90);
+/// Pause between two looks at whether it has booted.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A container that runs; it ends with this value.
+#[derive(Debug)]
+pub(super) struct Machine {
+    nspawn: Child,
+    leader: u32,
+    address: String,
+}
+
+impl Machine {
+    /// Copies the image to `home/system` and boots it, with the packages in reach; its console goes to `home/console.log`.
+    ///
+    /// # Errors
+    /// When the copy fails or it does not come up.
+    pub(super) fn boot(image: &Path, packages: &Path, home: &Path) -> Result<Self> {
+        let root = home.join("system");
+        if root.exists() {
+            fs::remove_dir_all(&root).with_context(|| format!("cannot remove {}", root.display()))?;
+        }
+        shell::run(Command::new("cp").args(["--archive", "--reflink=auto"]).arg(image).arg(&root))?;
+        let console = home.join("console.log");
+        let output = File::create(&console).with_context(|| format!("cannot write {}", console.display()))?;
+        let errors = output.try_clone().context("cannot share the console's file")?;
+        // A name for each process: two may test at once.
+        let name = format!("fsd-{}", std::process::id());
+        // The container must not outlive this process, however that ends.
+        let mut nspawn = Command::new("setpriv");
+        nspawn.args([
+            "--pdeathsig",
+            "KILL",
+            "systemd-nspawn",
+            "--quiet",
+            "--register=no",
+            "--keep-unit",
+            "--network-veth",
+        ]);
+        nspawn.arg(format!("--machine={name}")).arg("--directory").arg(&root);
+        nspawn.arg(format!("--bind-ro={}:{}", packages.display(), super::PACKAGES)).arg("--boot");
+        nspawn.stdin(Stdio::null()).stdout(output).stderr(errors);
+        let nspawn = nspawn.spawn().context("cannot start setpriv and systemd-nspawn")?;
+        let mut machine = Self { nspawn, leader: 0, address: String::new() };
+        machine.wait(&console)?;
+        machine.connect(&name)?;
+        Ok(machine)
+    }
+
+    /// Process number of its systemd.
+    pub(super) fn leader(&self) -> u32 {
+        self.leader
+    }
+
+    /// Its address.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    fn wait(&mut self, console: &Path) -> Result<()> {
+        let deadline = Instant::now() + BOOT_WITHIN;
+        loop {
+            if let Some(status) = self.nspawn.try_wait().context("cannot watch systemd-nspawn")? {
+                bail!("systemd-nspawn ended ({status}):\n{}", last_of(console));
+            }
+            // nspawn's child is at first a helper that goes again.
+            if let Some(leader) = child_of(self.nspawn.id())
+                && has_booted(leader)
+            {
+                self.leader = leader;
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("the container did not boot within {BOOT_WITHIN:?}:\n{}", last_of(console));
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Gives both ends of the cable an address of the range for tests of network devices (RFC 2544).
+    fn connect(&mut self, name: &str) -> Result<()> {
+        let ([a, b], [c, d]) = addresses(std::process::id());
+        let here = format!("ve-{name}");
+        let leader = self.leader.to_string();
+        let ip = |inside: bool, words: &[&str]| {
+            let mut command = Command::new(if inside { "nsenter" } else { "ip" });
+            if inside {
+                command.args(["--target", &leader, "--net", "ip"]);
+            }
+            shell::run(command.args(words))
+        };
+        ip(false, &["address", "add", &format!("198.18.{a}.{b}/30"), "dev", &here])?;
+        ip(false, &["link", "set", &here, "up"])?;
+        ip(true, &["address", "add", &format!("198.18.{c}.{d}/30"), "dev", "host0"])?;
+        ip(true, &["link", "set", "host0", "up"])?;
+        self.address = format!("198.18.{c}.{d}");
+        Ok(())
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // All that is in it goes with it.
+        let _ = self.nspawn.kill();
+        let _ = self.nspawn.wait();
+    }
+}
+
+/// The last two numbers of the addresses of this end and of the other.
+fn addresses(process: u32) -> ([u32; 2], [u32; 2]) {
+    let net = process % (64 * 256);
+    let (third, fourth) = (net / 64, net % 64 * 4);
+    ([third, fourth + 1], [third, fourth + 2])
+}
+
+fn child_of(parent: u32) -> Option<u32> {
+    let children = |entry: fs::DirEntry| {
+        let process: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        // The name, in brackets, may hold anything.
+        let fields = stat.rsplit_once(") ")?.1;
+        (fields.split(' ').nth(1)?.parse() == Ok(parent)).then_some(process)
+    };
+    fs::read_dir("/proc").ok()?.flatten().find_map(children)
+}
+
+/// Whether systemd there says that it has nothing left to start.
+fn has_booted(leader: u32) -> bool {
+    let mut ask = Command::new("nsenter");
+    ask.args(["--target", &leader.to_string(), "--all", "--root", "systemctl", "is-system-running"]);
+    let answer = ask.stdin(Stdio::null()).stderr(Stdio::null()).output();
+    answer.is_ok_and(|answer| matches!(answer.stdout.trim_ascii(), b"running" | b"degraded"))
+}
+
+fn last_of(console: &Path) -> String {
+    shell::last_lines(&String::from_utf8_lossy(&fs::read(console).unwrap_or_default()), 30)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ends_are_in_one_net_of_four() {
+        for (process, expected) in
+            [(0, ([0, 1], [0, 2])), (63, ([0, 253], [0, 254])), (64 * 256 + 65, ([1, 5], [1, 6]))]
+        {
+            assert_eq!(addresses(process), expected, "{process}");
+        }
+    }
+
+    #[test]
+    fn a_child_is_found_by_its_parent() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(child_of(std::process::id()).is_some());
+        assert_eq!(child_of(child.id()), None);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,112 @@
+//! `cargo xtask test-appliance`: the packages, installed on a Debian with a real systemd, in a container of `systemd-nspawn`.
+//!
+//! Lives here: the system that it boots (`image`), the container (`machine`), a package to upgrade from (`previous`), and the
+//! call of the tests, which reach the container from outside. Does not live here: the packages (`deb`), the tests
+//! (`tests/appliance`).
+
+mod image;
+mod machine;
+mod previous;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Error, Result};
+
+use crate::arch::Arch;
+use crate::cargo::{self, Built, Profile};
+use crate::deb::{self, Packages};
+use crate::packages::{self, For};
+use crate::{paths, setup, shell};
+use machine::Machine;
+
+/// The process number of the container's systemd, as this machine sees it.
+pub const LEADER_VARIABLE: &str = "FORGESYTED_TEST_APPLIANCE";
+/// The container's address.
+pub const ADDRESS_VARIABLE: &str = "FORGESYTED_TEST_APPLIANCE_ADDRESS";
+/// Where the container finds the packages: `daemon.deb`, `previous.deb` (an older version of it) and `libtorch.deb`.
+pub const PACKAGES: &str = "/packages";
+/// What is built: the selection of `cargo xtask test`, but of the tests only these.
+const SELECTION: &[&str] = &["--workspace", "--bins", "--test", TARGET];
+/// The test target of `tests/Cargo.toml`.
+const TARGET: &str = "appliance";
+/// There is one container: one test at a time. Elsewhere these tests are ignored.
+const TEST_ARGUMENTS: &[&str] = &["--test-threads=1", "--include-ignored"];
+
+/// Builds the tests and the packages, boots the container, and runs the tests with these arguments for libtest.
+///
+/// # Errors
+/// When something is missing, a build or a test fails, or the container does not come up.
+pub fn test_appliance(arguments: &[String]) -> Result<()> {
+    setup::setup(For::Appliance)?;
+    let image = image::ensure()?;
+    let built =
+        shell::step("building the daemon and the tests of the appliance", || cargo::build(Profile::Dev, SELECTION))?;
+    let out = paths::target().join("packages-dev");
+    let plan = deb::Plan { target: Arch::host()?, profile: Profile::Dev, version: None, out };
+    let packages = deb::pack(&plan, &deb::with_engine(&built.program("forgesyted")?, Profile::Dev)?)?;
+    run_tests(&image, &built, &packages, arguments)
+}
+
+/// The appliance's part of `cargo xtask test`, on what that has built. A machine that cannot boot the container skips it and
+/// says why, but in CI that is a failure.
+///
+/// # Errors
+/// When a test fails, or in CI when there can be no container.
+pub fn after_tests(built: &Built, packages: &Packages) -> Result<()> {
+    match packages::ensure(For::Appliance).and_then(|()| image::ensure()) {
+        Ok(image) => run_tests(&image, built, packages, &[]),
+        Err(error) => without(error, env::var_os("CI").is_some()),
+    }
+}
+
+fn without(error: Error, ci: bool) -> Result<()> {
+    if ci {
+        return Err(error.context("no appliance, and CI has to have one"));
+    }
+    eprintln!("xtask: the tests of the appliance were SKIPPED, so no package was installed: {error:#}");
+    Ok(())
+}
+
+fn run_tests(image: &Path, built: &Built, packages: &Packages, arguments: &[String]) -> Result<()> {
+    let home = paths::target().join("appliance");
+    let packages = gather(packages, &home)?;
+    let machine = shell::step("booting the appliance", || Machine::boot(image, &packages, &home))?;
+    let mut tests = Command::new(built.test(TARGET)?);
+    tests.current_dir(paths::root().join("tests")).args(TEST_ARGUMENTS).args(arguments);
+    tests.env(LEADER_VARIABLE, machine.leader().to_string()).env(ADDRESS_VARIABLE, machine.address());
+    shell::step("the tests of the appliance", || shell::run(&mut tests)).with_context(|| {
+        format!(
+            "tests of the appliance failed; `cargo xtask test-appliance -- NAME` runs those whose name has NAME, and \
+             `journalctl --directory {}` shows what happened inside",
+            home.join("system/var/log/journal").display()
+        )
+    })
+}
+
+/// Lays out the folder that the container sees as [`PACKAGES`].
+fn gather(packages: &Packages, home: &Path) -> Result<PathBuf> {
+    let folder = home.join("packages");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    for (package, name) in [(&packages.daemon, "daemon.deb"), (&packages.libtorch, "libtorch.deb")] {
+        let to = folder.join(name);
+        fs::copy(package, &to).with_context(|| format!("cannot copy {} to {}", package.display(), to.display()))?;
+    }
+    previous::make(&packages.daemon, &home.join("previous"), &folder.join("previous.deb"))?;
+    Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ci_fails_without_an_appliance() {
+        let error = || Error::msg("no root");
+        assert!(without(error(), false).is_ok());
+        let words = format!("{:#}", without(error(), true).unwrap_err());
+        assert_eq!(words, "no appliance, and CI has to have one: no root");
+    }
+}

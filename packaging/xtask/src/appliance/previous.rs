@@ -1,0 +1,51 @@
+//! An older version of the daemon's package, to upgrade from and to go back to: there is no earlier release to take.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::shell;
+
+/// What the older version's configuration has, and the newer's has not: then dpkg has to decide whose changes stay.
+const CONFFILE_LINE: &str = "\n# The previous version shipped this line.\n";
+
+/// Writes the package as its predecessor to `to`; `work` is a folder for its tree meanwhile.
+pub(super) fn make(package: &Path, work: &Path, to: &Path) -> Result<()> {
+    if work.exists() {
+        fs::remove_dir_all(work).with_context(|| format!("cannot remove {}", work.display()))?;
+    }
+    shell::run(Command::new("dpkg-deb").arg("--raw-extract").args([package, work]))?;
+    let change = |name: &str, change: fn(&str) -> String| {
+        let path = work.join(name);
+        let what = || format!("cannot change {name} of {}", package.display());
+        let text = fs::read_to_string(&path).with_context(what)?;
+        fs::write(&path, change(&text)).with_context(what)
+    };
+    change("DEBIAN/control", older)?;
+    change("etc/forgesyted/forgesyted.toml", |text| format!("{text}{CONFFILE_LINE}"))?;
+    let mut build = Command::new("dpkg-deb");
+    shell::output(build.args(["--root-owner-group", "-Zzstd", "-z1", "--build"]).args([work, to]))?;
+    fs::remove_dir_all(work).with_context(|| format!("cannot remove {}", work.display()))
+}
+
+/// `~` sorts before the end of a version.
+fn older(control: &str) -> String {
+    let line =
+        |line: &str| if line.starts_with("Version: ") { format!("{line}~previous\n") } else { format!("{line}\n") };
+    control.lines().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_version_changes() {
+        assert_eq!(
+            older("Package: a\nVersion: 1.0-1\nSection: b\n"),
+            "Package: a\nVersion: 1.0-1~previous\nSection: b\n"
+        );
+    }
+}

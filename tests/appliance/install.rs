@@ -1,0 +1,68 @@
+//! Installing, installing again, removing and purging.
+
+use forgesyted_tests::{Appliance, frames, http, wait};
+
+/// Every file that is neither the kernel's nor apt's own: path, mode, owner, and content or target.
+const EVERYTHING: &str = r"
+find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/log -o -path /var/cache/apt \
+    -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /packages -o -path /var/lib/systemd \) -prune \
+    -o -type f -printf '%p %m %u %g ' -exec md5sum {} \; -o -printf '%p %m %u %g %l\n' | sort
+";
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn a_fresh_system_serves_after_apt_install() {
+    let appliance = Appliance::installed();
+    appliance.sh("apt-get purge --yes forgesyted forgesyted-libtorch");
+    appliance.apt("", &["daemon", "libtorch"]);
+    appliance.wait_ready();
+    assert_eq!(appliance.sh("systemctl is-active forgesyted; systemctl is-enabled forgesyted"), "active\nenabled");
+    // Socket activation is for those who want it.
+    assert_eq!(appliance.sh("systemctl is-enabled forgesyted.socket || true"), "disabled");
+    let result = appliance.client("scene").ask(&frames::camera());
+    assert!(result.is_object(), "{result}");
+    assert!(http::get(appliance.http(), "/").status == 200);
+    // Its user has a group for cameras and one for GPUs, and owns its state and nothing else.
+    let groups = appliance.sh("id --groups --name forgesyted");
+    assert!(["forgesyted", "render", "video"].iter().all(|group| groups.split(' ').any(|is| is == *group)), "{groups}");
+    let owned = appliance.sh("find / -xdev -user forgesyted -not -path '/proc/*' | sort");
+    assert_eq!(owned, "/var/cache/forgesyted\n/var/lib/forgesyted\n/var/lib/forgesyted/models");
+}
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn the_same_version_again_changes_nothing() {
+    let appliance = Appliance::serving();
+    appliance.sh("echo '# mine' >> /etc/forgesyted/forgesyted.toml; echo '# mine' >> /etc/default/forgesyted");
+    let mut client = appliance.client("noop");
+    client.ask(&frames::white());
+    let (before, process) = (appliance.sh(EVERYTHING), appliance.property("MainPID"));
+    appliance.apt("--reinstall", &["daemon", "libtorch"]);
+    assert_eq!(appliance.sh(EVERYTHING), before);
+    // Not even a session ended.
+    client.ask(&frames::white());
+    assert_eq!(appliance.property("MainPID"), process);
+}
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn remove_keeps_what_is_the_administrators_and_purge_leaves_nothing() {
+    let appliance = Appliance::serving();
+    appliance.sh("echo '# mine' >> /etc/forgesyted/forgesyted.toml; touch /var/lib/forgesyted/models/mine.pt");
+    let mut client = appliance.client("noop");
+    client.ask(&frames::white());
+    appliance.sh("apt-get remove --yes forgesyted forgesyted-libtorch");
+    client.ends_in("shutting_down", 1001);
+    assert!(http::try_get(appliance.http(), "/healthz").is_none());
+    appliance.sh("grep mine /etc/forgesyted/forgesyted.toml && test -e /var/lib/forgesyted/models/mine.pt");
+    assert_eq!(appliance.sh("ls -d /usr/bin/forgesyted /usr/lib/forgesyted 2>/dev/null || true"), "");
+    assert_eq!(appliance.sh("systemctl show forgesyted.service --property=LoadState --value"), "not-found");
+
+    appliance.sh("apt-get purge --yes forgesyted forgesyted-libtorch");
+    let left =
+        r"find / -xdev -iname '*forgesyted*' -not -path '/proc/*' -not -path '/packages/*' -not -path '/var/log/*'";
+    // systemd clears away the service's own /tmp when it gets to it.
+    wait::until("nothing to be left", || appliance.sh(left).is_empty());
+    assert_eq!(appliance.sh("systemctl list-units --all --plain --no-legend 'forgesyted*'"), "");
+    assert_eq!(appliance.sh("dpkg-query --list 'forgesyted*' 2>/dev/null || true"), "");
+}

@@ -1,0 +1,64 @@
+//! Socket activation: systemd holds the port.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use forgesyted_tests::{Appliance, Client, frames, http};
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn a_restart_drops_no_connecting_client() {
+    let appliance = Appliance::installed();
+    let since = appliance.now();
+    // As docs/installation.md says.
+    appliance.sh("systemctl stop forgesyted && systemctl enable --now forgesyted.socket && systemctl start forgesyted");
+    let listening = appliance.wait_event(&since, "listening");
+    assert_eq!(listening["PASSED"], "true", "{listening}");
+
+    let (address, done) = (appliance.http(), AtomicBool::new(false));
+    let served = thread::scope(|scope| {
+        let clients: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut served = 0;
+                    while !done.load(Ordering::Relaxed) {
+                        // Each panics where it is not answered.
+                        assert_eq!(http::get(address, "/healthz").status, 200);
+                        served += 1;
+                    }
+                    served
+                })
+            })
+            .collect();
+        let process = appliance.property("MainPID");
+        appliance.sh("systemctl restart forgesyted && systemctl restart forgesyted");
+        assert_ne!(appliance.property("MainPID"), process);
+        done.store(true, Ordering::Relaxed);
+        clients.into_iter().map(|client| client.join().unwrap()).collect::<Vec<u32>>()
+    });
+    assert!(served.iter().all(|&served| served > 0), "{served:?}");
+    Client::connect(address, "pipeline_id=scene").ask(&frames::camera());
+}
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn the_first_client_starts_the_daemon_and_waits_for_its_answer() {
+    let appliance = Appliance::installed();
+    appliance.sh("systemctl disable forgesyted.service && systemctl enable --now forgesyted.socket");
+    assert_eq!(appliance.property("ActiveState"), "inactive");
+    appliance.client("scene").ask(&frames::camera());
+    assert_eq!(appliance.property("ActiveState"), "active");
+}
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn a_socket_unit_with_two_ports_is_refused_once() {
+    let appliance = Appliance::installed();
+    appliance.write("/etc/systemd/system/forgesyted.socket.d/test.conf", "[Socket]\nListenStream=8002\n");
+    let since = appliance.now();
+    appliance.sh("systemctl daemon-reload && systemctl start forgesyted.socket; systemctl start forgesyted || true");
+    appliance.wait_state("failed");
+    let said = appliance.last_line(&since);
+    assert!(said.contains("leave one ListenStream= in forgesyted.socket"), "{said}");
+    assert_eq!(appliance.property("NRestarts"), "0");
+}

@@ -1,0 +1,72 @@
+//! Upgrading while clients stream, and going back.
+
+use std::thread;
+
+use forgesyted_tests::client::Received;
+use forgesyted_tests::{Appliance, Client, frames};
+use serde_json::Value;
+
+/// Streams until the connection ends: how many results came, and everything from the first error on.
+fn stream(mut client: Client) -> (usize, Vec<Received>) {
+    let (frame, mut results, mut end) = (frames::camera(), 0, Vec::new());
+    client.send(&frame);
+    loop {
+        match client.receive() {
+            Received::Json(reply) if reply.get("error").is_none() => {
+                results += usize::from(reply.get("result").is_some());
+                // The connection may have ended meanwhile; then the next message says so.
+                client.try_send(&frame);
+            }
+            Received::End => return (results, end),
+            other => end.push(other),
+        }
+    }
+}
+
+fn is_shutting_down(end: &[Received]) -> bool {
+    matches!(end, [Received::Json(Value::Object(error)), Received::Close(1001)] if error["error"] == "shutting_down")
+}
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn an_upgrade_under_load_tells_every_session_and_keeps_what_was_changed() {
+    let appliance = Appliance::installed();
+    appliance.apt("--allow-downgrades -o Dpkg::Options::=--force-confnew", &["previous"]);
+    appliance.sh("echo '[stream]\nmax_sessions = 7' > /etc/forgesyted/forgesyted.toml; systemctl restart forgesyted");
+    appliance.wait_ready();
+    let (before, process) = (appliance.version("forgesyted"), appliance.property("MainPID"));
+    let ends = thread::scope(|scope| {
+        let clients: Vec<_> = (0..3).map(|_| appliance.client("scene")).collect();
+        let clients: Vec<_> = clients.into_iter().map(|client| scope.spawn(|| stream(client))).collect();
+        appliance.apt("", &["daemon"]);
+        clients.into_iter().map(|client| client.join().unwrap()).collect::<Vec<_>>()
+    });
+    for (results, end) in &ends {
+        assert!(*results > 0 && is_shutting_down(end), "{results} results, then {end:?}");
+    }
+    appliance.wait_ready();
+    assert_ne!(appliance.version("forgesyted"), before);
+    assert_ne!(appliance.property("MainPID"), process);
+    assert_eq!(appliance.sh("cat /etc/forgesyted/forgesyted.toml"), "[stream]\nmax_sessions = 7");
+    // What the newer version ships lies beside it.
+    appliance.sh("grep --quiet max_sessions /etc/forgesyted/forgesyted.toml.dpkg-dist");
+    appliance.client("scene").ask(&frames::camera());
+}
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn going_back_keeps_configuration_and_state() {
+    let appliance = Appliance::serving();
+    appliance.sh("echo '[stream]\nmax_sessions = 7' > /etc/forgesyted/forgesyted.toml");
+    appliance
+        .sh("echo 'FORGESYTED_LOG=debug' > /etc/default/forgesyted; echo weights > /var/lib/forgesyted/models/mine.pt");
+    let current = appliance.version("forgesyted");
+    // As docs/installation.md says.
+    appliance.apt("--allow-downgrades", &["previous"]);
+    appliance.wait_ready();
+    assert_eq!(appliance.version("forgesyted"), format!("{current}~previous"));
+    assert_eq!(appliance.sh("cat /etc/forgesyted/forgesyted.toml"), "[stream]\nmax_sessions = 7");
+    assert_eq!(appliance.sh("cat /etc/default/forgesyted"), "FORGESYTED_LOG=debug");
+    assert_eq!(appliance.sh("cat /var/lib/forgesyted/models/mine.pt"), "weights");
+    appliance.client("scene").ask(&frames::camera());
+}
