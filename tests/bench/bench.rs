@@ -71,6 +71,11 @@ impl Bench {
         self.folder.0.join("frames")
     }
 
+    /// Whether rounds are shorter, and figures rougher.
+    pub fn is_quick(&self) -> bool {
+        self.quick
+    }
+
     /// How often a row alternates between its limit and the daemon.
     pub fn rounds(&self) -> usize {
         if self.quick { 3 } else { 5 }

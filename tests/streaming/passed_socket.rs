@@ -54,3 +54,16 @@ fn what_is_no_listening_tcp_socket_is_refused_with_a_sentence() {
         assert_eq!(daemon.wait_exit(), 78);
     }
 }
+
+#[test]
+fn what_was_passed_to_another_process_is_left_alone() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    for variable in ["LISTEN_PID=1", "LISTEN_PID="] {
+        let line = format!("exec 3<&0 </dev/null; LISTEN_FDS=1 {variable} exec \"$@\"");
+        let daemon = Daemon::builder().pass(socket.try_clone().unwrap(), 1).wrapped(&line).spawn();
+        let listening = daemon.events().wait_for("listening");
+        assert_eq!(listening["passed"], false, "{listening}");
+        assert_ne!(listening["listen"], socket.local_addr().unwrap().to_string());
+        assert_eq!(daemon.stop(), 0);
+    }
+}

@@ -20,22 +20,32 @@ pub fn path(name: &str) -> PathBuf {
 
 /// `node`, which finds the packages of the tests; none where these are missing, which is an error on CI.
 pub fn node() -> Option<Command> {
+    with_packages(Command::new("node"))
+}
+
+/// Node's test runner. A test that hangs is ended with its browser, and fails, long after any machine would be done.
+pub fn runner() -> Option<Command> {
+    let mut runner = Command::new("timeout");
+    runner.args(["--kill-after=10", "900", "node", "--test"]);
+    with_packages(runner)
+}
+
+fn with_packages(mut node: Command) -> Option<Command> {
     let Some(packages) = env::var_os("FORGESYTED_TEST_NODE_PATH") else {
         assert_ne!(env::var("CI").as_deref(), Ok("true"), "CI needs Node and the packages of the tests");
         eprintln!("skipped: FORGESYTED_TEST_NODE_PATH is unset; `cargo xtask test` sets it");
         return None;
     };
-    let mut node = Command::new("node");
     node.env("NODE_PATH", packages).stdin(Stdio::null());
     Some(node)
 }
 
 /// Runs these test files by Node's own runner; what it said is shown where one fails.
 pub fn run_tests(files: &[&str]) {
-    let Some(mut node) = node() else { return };
-    let output = node.arg("--test").args(files.iter().map(|file| path(file))).output().unwrap();
+    let Some(mut runner) = runner() else { return };
+    let output = runner.args(files.iter().map(|file| path(file))).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}: {said}{}", output.status, String::from_utf8_lossy(&output.stderr));
     let passed = said.lines().find_map(|line| line.strip_prefix("# pass ").or(line.strip_prefix("ℹ pass ")));
     let passed: u32 = passed.unwrap_or_else(|| panic!("no count of tests:\n{said}")).parse().unwrap();
     assert!(passed as usize >= files.len(), "{said}");

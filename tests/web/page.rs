@@ -16,6 +16,7 @@ use forgesyted_tests::{Builder, Daemon, Signal, demo, frames, sources};
 use serde_json::{Value, json};
 
 use crate::node;
+use control::Control;
 use models::square;
 
 /// One browser at a time: two would only slow each other down.
@@ -45,20 +46,20 @@ fn run_in(
     files: &Folder,
     answer: impl FnMut(&str) -> Value + Send + 'static,
 ) {
-    let Some(mut node) = node::node() else { return };
+    let Some(mut runner) = node::runner() else { return };
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let output = node
-        .arg("--test")
+    let control = Control::listen(answer);
+    let output = runner
         .arg(node::path("page").join(file))
         .env("BASE", format!("http://{board}"))
-        .env("CONTROL", format!("http://{}", control::listen(answer)))
+        .env("CONTROL", format!("http://{}", control.address()))
         .env(variable, browser)
         .env("FILES", files.path())
         .env("SHOTS", sources::root().join("target/page"))
         .output()
         .unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{said}");
+    assert!(output.status.success(), "{}: {said}", output.status);
     println!("{said}");
 }
 
@@ -90,6 +91,7 @@ fn board() -> Builder {
 fn firefox() -> Option<PathBuf> {
     let found = ["firefox-esr", "firefox"].into_iter().find_map(xtask::shell::on_path);
     if found.is_none() {
+        assert_ne!(env::var("CI").as_deref(), Ok("true"), "CI needs a Firefox");
         eprintln!("skipped: there is no Firefox on this machine; Debian has it as firefox-esr");
     }
     found
@@ -110,6 +112,7 @@ fn it_streams_every_source_and_draws_each_result_on_its_frame() {
     let daemon = board()
         .measure("slow-finder", &models::finder(3000))
         .replay("yard", &[square(40, 60, 80)], "pipeline = \"finder\"")
+        .replay("zone", &[square(40, 60, 80)], "")
         .start();
     run("sources.test.mjs", daemon.address(), &files(), nothing);
 }
@@ -124,7 +127,7 @@ fn it_works_in_firefox() {
 #[test]
 fn it_says_what_is_wrong_and_comes_back_by_itself() {
     let passing = measure_node("finder", "");
-    let daemon = board().pipeline("passing", &passing).start();
+    let daemon = board().pipeline("passing", &passing).pipeline("spare", &passing).start();
     let address = daemon.address();
     let guarded = board().env("FORGESYTED_TOKEN", "s3cret+/=").start();
     let full = board().setting("stream.max_sessions", 1).start();
@@ -132,9 +135,10 @@ fn it_says_what_is_wrong_and_comes_back_by_itself() {
     let mut daemon = Some(daemon);
     run("errors.test.mjs", address, &files(), move |command| {
         match command {
-            "take-away-passing" => {
+            "take-away-passing" | "take-away-spare" => {
                 let daemon = daemon.as_ref().unwrap();
-                fs::remove_file(daemon.file("pipelines/passing.toml")).unwrap();
+                let name = command.trim_start_matches("take-away-");
+                fs::remove_file(daemon.file(&format!("pipelines/{name}.toml"))).unwrap();
                 daemon.reload("config_reloaded");
             }
             "kill" => {

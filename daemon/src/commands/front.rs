@@ -10,7 +10,7 @@ pub mod serve {
     use crate::telemetry::logging;
 
     /// Becomes the daemon. Exit status 78 where that cannot be: neither a bad configuration nor a libtorch that does not fit
-    /// is mended by trying again.
+    /// is mended by trying again. A machine that is short of something for now ends it with 1.
     pub fn run(source: ConfigSource) -> ExitCode {
         if let Err(error) = logging::init(log::LevelFilter::Info) {
             return fail(&error);
@@ -21,6 +21,10 @@ pub mod serve {
             Err(error) => return config_rejected(&error),
         };
         let refusal = super::become_engine(&loaded.config);
+        if refusal.may_pass() {
+            log::error!(event = "start_failed"; "{refusal}");
+            return ExitCode::FAILURE;
+        }
         log::error!(event = "libtorch_rejected"; "{refusal}");
         ExitCode::from(BAD_CONFIGURATION)
     }

@@ -4,7 +4,6 @@
 mod cameras;
 #[cfg(feature = "engine")]
 mod check;
-mod child;
 mod completions;
 mod doctor;
 #[cfg(not(feature = "engine"))]

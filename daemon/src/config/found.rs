@@ -87,13 +87,15 @@ impl Found<'_> {
         (!text.is_empty()).then_some(text)
     }
 
-    /// A folder, relative as those of [`Self::folders`] are.
-    pub(super) fn folder(&self) -> Option<PathBuf> {
+    /// A folder that can stand in a search path: absolute, without `:`. A relative one of the file starts from the file's own
+    /// folder; a variable has nothing that one could start from.
+    pub(super) fn search_folder(&self) -> Option<PathBuf> {
         let text = self.text()?;
-        Some(match self {
-            Self::Toml(_, base) => base.join(text),
+        let folder = match self {
+            Self::Toml(_, base) => std::path::absolute(base.join(text)).ok()?,
             Self::Text(_) => PathBuf::from(text),
-        })
+        };
+        (folder.is_absolute() && !folder.to_string_lossy().contains(':')).then_some(folder)
     }
 
     /// A list of folders: a list of texts in the file, `:` between them in a variable. A relative folder of the file

@@ -243,9 +243,9 @@ pub static SETTINGS: &[Setting] = &[
         key: "engine.libtorch",
         variable: Some("FORGESYTED_LIBTORCH"),
         about: "A libtorch of this machine, in place of the installed one: a folder with `lib/libtorch_cpu.so`, such as Python's `site-packages/torch`.",
-        allowed: "a folder",
+        allowed: "a folder without `:`, absolute in a variable",
         restart: true,
-        set: |c, v| v.folder().map(|folder| c.engine.libtorch = Some(folder)),
+        set: |c, v| v.search_folder().map(|folder| c.engine.libtorch = Some(folder)),
         raw: |c| {
             c.engine.libtorch.as_ref().map_or_else(|| UNSET.to_owned(), |folder| quoted(&folder.to_string_lossy()))
         },

@@ -138,6 +138,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("engine.threads_per_worker", "1979-05-27"),
     ("engine.libtorch", "\"\""),
     ("engine.libtorch", "[\"/opt/libtorch\"]"),
+    ("engine.libtorch", "\"/opt/a:/opt/b\""),
     ("log.level", "\"off\""),
     ("log.level", "3"),
 ];
@@ -188,6 +189,14 @@ fn variables_win_over_the_file() {
     assert_eq!(loaded.origins["stream.drop_threshold"], Origin::Environment("STREAM_DROP_THRESHOLD"));
     assert_eq!(loaded.origins["engine.workers"], Origin::File { line: 5 });
     assert_eq!(loaded.origins["log.level"], Origin::Default);
+}
+
+#[test]
+fn a_libtorch_that_could_not_stand_in_a_search_path_is_refused() {
+    for folder in ["libtorch", "./libtorch", "/opt/a:/opt/b"] {
+        let refused = problems(from_variables(&[("FORGESYTED_LIBTORCH", folder)]));
+        assert!(refused.len() == 1 && refused[0].ends_with(setting("engine.libtorch").allowed), "{refused:?}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What was found in a folder.
@@ -61,10 +62,11 @@ pub fn fits(found: &str, wanted: &str) -> bool {
     release == wanted || nvidia && release.strip_prefix(wanted) == Some("a0")
 }
 
-/// These folders, then what was there before.
+/// These folders, then what was there before, without its empty parts: they would mean the working directory.
 pub(super) fn library_path(folders: &[PathBuf], before: Option<OsString>) -> OsString {
-    let before = before.filter(|path| !path.is_empty());
-    let parts: Vec<&OsStr> = folders.iter().map(|folder| folder.as_os_str()).chain(before.as_deref()).collect();
+    let before = before.unwrap_or_default();
+    let before = before.as_bytes().split(|byte| *byte == b':').filter(|part| !part.is_empty()).map(OsStr::from_bytes);
+    let parts: Vec<&OsStr> = folders.iter().map(|folder| folder.as_os_str()).chain(before).collect();
     parts.join(OsStr::new(":"))
 }
 
@@ -155,9 +157,12 @@ mod tests {
     #[test]
     fn what_was_on_the_path_stays_behind() {
         let folders = [PathBuf::from("/t/lib"), PathBuf::from("/n/lib")];
-        for (before, expected) in
-            [(None, "/t/lib:/n/lib"), (Some(""), "/t/lib:/n/lib"), (Some("/a:/b"), "/t/lib:/n/lib:/a:/b")]
-        {
+        for (before, expected) in [
+            (None, "/t/lib:/n/lib"),
+            (Some(""), "/t/lib:/n/lib"),
+            (Some("/a:/b"), "/t/lib:/n/lib:/a:/b"),
+            (Some(":/a::/b:"), "/t/lib:/n/lib:/a:/b"),
+        ] {
             assert_eq!(library_path(&folders, before.map(OsString::from)), expected);
         }
     }

@@ -2,9 +2,10 @@
 //! any machine and can say what is wrong; the engine program beside it links one and runs the models.
 //!
 //! Lives here: which libtorch there is and which one is taken (`libtorch`), whether the dynamic loader would accept it
-//! (`trial`), and starting the engine program with it. Does not live here: the commands that do so (`commands`), how libtorch is
+//! (`trial`), asking a program for a limited time (`child`), and starting the engine program with it. Does not live here: the commands that do so (`commands`), how libtorch is
 //! used (`pipeline`, `engine`), or CUDA, which the engine program looks for itself.
 
+pub mod child;
 pub mod libtorch;
 mod trial;
 
@@ -17,6 +18,7 @@ use std::process::Command;
 use thiserror::Error;
 
 use libtorch::Libtorch;
+use trial::Trial;
 
 /// The version of libtorch that the engine program is built for.
 pub const TORCH_VERSION: &str = env!("FORGESYTED_TORCH_VERSION");
@@ -51,6 +53,17 @@ pub enum Refusal {
         program: PathBuf,
         /// What the system says.
         error: io::Error,
+    },
+    /// The machine cannot start or try the program at present.
+    #[error(
+        "the engine program {} cannot be started at present: {reason}. This may pass by itself and is tried again; where it stays, \
+         free memory, or raise the unit's MemoryMax=, TasksMax= or LimitNOFILE=.", program.display()
+    )]
+    Busy {
+        /// The program.
+        program: PathBuf,
+        /// What the system says.
+        reason: String,
     },
     /// There is no libtorch in the installation, and no other one is named.
     #[error(
@@ -94,6 +107,23 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// Whether it may help to try again.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Refusal::Busy { .. })
+    }
+
+    /// The program could not be started.
+    fn start(program: PathBuf, error: io::Error) -> Refusal {
+        const SHORTAGES: [i32; 5] = [libc::EAGAIN, libc::ENOMEM, libc::EMFILE, libc::ENFILE, libc::ETXTBSY];
+        let shortage = error.raw_os_error().is_some_and(|number| SHORTAGES.contains(&number));
+        if shortage || error.kind() == io::ErrorKind::TimedOut {
+            return Refusal::Busy { program, reason: error.to_string() };
+        }
+        Refusal::NoEngine { program, error }
+    }
+}
+
 /// What helps against a libtorch that does not fit.
 fn advice(configured: bool) -> &'static str {
     if configured {
@@ -133,11 +163,12 @@ pub fn find(front: &Path, configured: Option<&Path>) -> Result<Engine, Refusal> 
         is_configured.then(|| libtorch::library_path(&libtorch.library_folders(), std::env::var_os(LIBRARY_PATH)));
     let engine = Engine { program, libtorch, library_path };
     match trial::run(&mut engine.command()) {
-        Ok(None) => Ok(engine),
-        Ok(Some(reason)) => {
+        Ok(Trial::Loads) => Ok(engine),
+        Ok(Trial::Misses(reason)) => {
             Err(Refusal::Unloadable { folder: engine.libtorch.folder, reason, configured: is_configured })
         }
-        Err(error) => Err(Refusal::NoEngine { program: engine.program, error }),
+        Ok(Trial::Broken(reason)) => Err(Refusal::Busy { program: engine.program, reason }),
+        Err(error) => Err(Refusal::start(engine.program, error)),
     }
 }
 
@@ -165,13 +196,29 @@ impl Engine {
     pub fn become_it(&self, mut arguments: impl Iterator<Item = OsString>) -> Refusal {
         let name = arguments.next().unwrap_or_else(|| "forgesyted".into());
         let error = self.command().arg0(name).args(arguments).exec();
-        Refusal::NoEngine { program: self.program.clone(), error }
+        Refusal::start(self.program.clone(), error)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shortages_may_pass_and_faults_do_not() {
+        for (number, expected) in [
+            (libc::EAGAIN, true),
+            (libc::ENOMEM, true),
+            (libc::EMFILE, true),
+            (libc::ENOENT, false),
+            (libc::EACCES, false),
+            (libc::ENOEXEC, false),
+        ] {
+            let refusal = Refusal::start("/p".into(), io::Error::from_raw_os_error(number));
+            assert_eq!(refusal.may_pass(), expected, "{refusal}");
+        }
+        assert!(Refusal::start("/p".into(), io::ErrorKind::TimedOut.into()).may_pass());
+    }
 
     #[test]
     fn the_engine_lies_beside_the_front() {

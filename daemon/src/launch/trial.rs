@@ -1,21 +1,49 @@
-//! A trial of the dynamic loader: it finds and binds everything that a program needs, and says what it misses, without running
-//! a line of it (ld.so(8), `LD_TRACE_LOADED_OBJECTS`; `ldd -r` does the same).
+//! A trial of the dynamic loader: it finds and binds everything that a program needs, and says what it misses, without starting
+//! it (ld.so(8), `LD_TRACE_LOADED_OBJECTS`; `ldd -r` does the same).
 
 use std::io;
-use std::process::{Command, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+use std::time::Duration;
+
+use super::child::{self, Answer};
 
 /// Most missing names that a sentence lists.
 const SHOWN: usize = 3;
+/// Longest that the loader may take: a libtorch with CUDA has gigabytes, and a memory card is slow.
+const LIMIT: Duration = Duration::from_secs(120);
+/// What the loader says of a machine that has no memory left, not of a library.
+const NO_MEMORY: &str = "Cannot allocate memory";
 
-/// Lets the loader try a program. Returns what is missing, in words; `None` when nothing is.
+/// What came of a trial.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Trial {
+    /// Nothing is missing.
+    Loads,
+    /// What is missing, in words.
+    Misses(String),
+    /// The trial was cut short, which says nothing about the libraries: why.
+    Broken(String),
+}
+
+/// Lets the loader try a program.
 ///
 /// # Errors
-/// The program cannot be started at all.
-pub(super) fn run(program: &mut Command) -> io::Result<Option<String>> {
+/// The program cannot be started at all, or the loader does not come to an end.
+pub(super) fn run(program: &mut Command) -> io::Result<Trial> {
     program.env("LD_TRACE_LOADED_OBJECTS", "1").env("LD_WARN", "1").env("LD_BIND_NOW", "1");
-    let output = program.stdin(Stdio::null()).output()?;
-    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    Ok(missing(&said[0], &said[1], output.status.success()))
+    child::ask(program, LIMIT).map(|answer| judge(&answer))
+}
+
+fn judge(answer: &Answer) -> Trial {
+    if let Some(signal) = answer.status.signal() {
+        return Trial::Broken(format!("signal {signal} ended the trial of its libraries"));
+    }
+    match missing(&answer.output, &answer.complaints, answer.status.success()) {
+        None => Trial::Loads,
+        Some(reason) if reason.ends_with(NO_MEMORY) => Trial::Broken(reason),
+        Some(reason) => Trial::Misses(reason),
+    }
 }
 
 /// What the loader misses, from what it wrote.
@@ -100,8 +128,21 @@ mod tests {
     #[test]
     fn a_program_that_has_what_it_needs_misses_nothing_and_does_not_run() {
         let mark = std::env::temp_dir().join(format!("forgesyted-trial-{}", std::process::id()));
-        assert_eq!(run(Command::new("touch").arg(&mark)).unwrap(), None);
+        assert_eq!(run(Command::new("touch").arg(&mark)).unwrap(), Trial::Loads);
         assert!(!mark.exists(), "it was only loaded");
         assert!(run(&mut Command::new("/no/such/program")).is_err());
+    }
+
+    #[test]
+    fn a_trial_that_is_cut_short_says_nothing_about_libraries() {
+        let ended = |status: i32, complaints: &str| {
+            let status = std::process::ExitStatus::from_raw(status);
+            judge(&Answer { status, output: String::new(), complaints: complaints.into() })
+        };
+        let full =
+            "/p: error while loading shared libraries: libx.so: cannot map zero-fill pages: Cannot allocate memory\n";
+        assert!(matches!(ended(9, ""), Trial::Broken(why) if why.contains("signal 9")));
+        assert!(matches!(ended(127 << 8, full), Trial::Broken(why) if why.ends_with(NO_MEMORY)));
+        assert!(matches!(ended(127 << 8, ""), Trial::Misses(_)));
     }
 }

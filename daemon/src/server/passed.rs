@@ -27,11 +27,15 @@ pub enum PassedError {
     System(#[from] std::io::Error),
 }
 
-/// The listening socket that was passed to this process, if one was. Only the first call gets it.
+/// The listening socket that was passed to this process, if one was. Only the first call gets it. What `LISTEN_PID` says was
+/// passed to another process, or to nobody in particular, is left alone: its numbers mean other descriptors here.
 ///
 /// # Errors
 /// [`PassedError`].
 pub fn passed() -> Result<Option<TcpListener>, PassedError> {
+    if !is_for(std::process::id(), std::env::var("LISTEN_PID").ok().as_deref()) {
+        return Ok(None);
+    }
     let mut passed = ListenFd::from_env();
     match passed.len() {
         0 => return Ok(None),
@@ -44,4 +48,21 @@ pub fn passed() -> Result<Option<TcpListener>, PassedError> {
     }
     listener.set_nonblocking(true)?;
     Ok(Some(listener))
+}
+
+/// Whether the variable names this process.
+fn is_for(process: u32, variable: Option<&str>) -> bool {
+    variable.and_then(|text| text.parse().ok()) == Some(process)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_passed_to_others_is_not_ours() {
+        for (variable, expected) in [(Some("7"), true), (Some("8"), false), (Some(""), false), (None, false)] {
+            assert_eq!(is_for(7, variable), expected, "{variable:?}");
+        }
+    }
 }

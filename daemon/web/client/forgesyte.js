@@ -153,7 +153,8 @@ export class StreamClient extends EventTarget {
 
 	results({ limit } = {}) {
 		const iterator = new Replies(() => this.#iterators.delete(iterator), limit);
-		this.#iterators.add(iterator);
+		if (this.#state !== "closed") this.#iterators.add(iterator);
+		else iterator.end(this.#lastError.code === "closed" ? undefined : this.#lastError);
 		return iterator;
 	}
 
@@ -302,18 +303,22 @@ export class StreamClient extends EventTarget {
 			this.#failures += 1;
 			this.#timer("retry", delay, () => this.#dial());
 		}
-		this.#setState(again ? "reconnecting" : "closed");
-		for (const { reject } of waiting) reject(error);
+		// A listener may begin anew: that is not ended here, and its news is newer.
+		let connecting;
+		let iterators = [];
 		if (!again) {
-			this.#connecting?.reject(error);
-			this.#connecting = undefined;
-			for (const iterator of this.#iterators) iterator.end(asked ? undefined : error);
-			this.#iterators.clear();
+			[connecting, iterators] = [this.#connecting, this.#iterators];
+			[this.#connecting, this.#iterators] = [undefined, new Set()];
 		}
-		this.#wake();
-		if (!asked) this.#emit("error", error);
-		this.#emit("close", { code, error, final: !again });
-		if (again) this.#emit("reconnecting", { delay, attempt: this.#failures, error });
+		const state = again ? "reconnecting" : "closed";
+		this.#setState(state);
+		for (const { reject } of waiting) reject(error);
+		connecting?.reject(error);
+		for (const iterator of iterators) iterator.end(asked ? undefined : error);
+		const is = () => this.#state === state;
+		if (!asked && is()) this.#emit("error", error);
+		if (is()) this.#emit("close", { code, error, final: !again });
+		if (again && is()) this.#emit("reconnecting", { delay, attempt: this.#failures, error });
 	}
 
 	/** Lets go of the socket, so that nothing that it still says is heard, and of what waits for it. */

@@ -30,7 +30,7 @@ function setState(text, state = "warn") {
 
 async function start() {
 	stop();
-	["stream", "source", "back"].forEach(clearBanner);
+	["source", "back"].forEach(clearBanner);
 	const chosen = settings.now;
 	if (chosen.source === "board") return showBoardCamera(chosen);
 	const opening = (running = { stop() {}, pause() {}, resume() {} });
@@ -51,12 +51,20 @@ function stop() {
 	running = null;
 	stopped?.stop();
 	stage.preview(null);
+	clearBanner("stream");
 	setState("Not streaming", "idle");
 }
 
 function sourceFailed({ message, advice, code }) {
 	stop();
 	showBanner("source", { title: message, code, text: advice, actions: [["Retry", start]] });
+}
+
+/** The end of what runs: going on by itself would not help. */
+function ended(error) {
+	stop();
+	showBanner("stream", { ...words(error), actions: [["Retry", start]] });
+	if (error.code === "unauthorized") askToken();
 }
 
 function stream(source, chosen) {
@@ -93,23 +101,21 @@ function stream(source, chosen) {
 	let lost = false;
 	on(client, "state", showState);
 	on(client, "ratechange", showState);
-	on(client, "open", () => {
-		clearBanner("stream");
-		if (lost) tellBack("Connected again.");
+	// Not at "open": a board that refuses opens first.
+	on(client, "reply", () => {
+		if (!lost) return;
 		lost = false;
+		clearBanner("stream");
+		tellBack("back", "Connected again.");
 	});
 	on(client, "reconnecting", ({ delay, error }) => {
 		lost = true;
 		clearBanner("back");
 		const text = `${error.detail} Trying again in ${(delay / 1000).toFixed(1)} s.`;
-		showBanner("stream", { ...words(error), text, actions: [["Reconnect", () => client.connect().catch(() => {})]] });
+		const reconnect = () => running === ours && client.connect().catch(() => {});
+		showBanner("stream", { ...words(error), text, actions: [["Reconnect", reconnect]] });
 	});
-	on(client, "close", ({ error, final }) => {
-		if (!final) return;
-		stop();
-		showBanner("stream", { ...words(error), actions: [["Retry", start]] });
-		if (error.code === "unauthorized") askToken();
-	});
+	on(client, "close", ({ error, final }) => final && ended(error));
 	on(streamer, "result", ({ picture, reply, took }) => {
 		figures.took(took);
 		stage.show(picture, reply.frameIndex, reply.result);
@@ -125,8 +131,8 @@ const showPaused = () => setState("Paused: this tab is in the background");
 /** An error of the stream, for a banner. */
 const words = ({ code, meaning, detail }) => ({ title: meaning, code, text: detail });
 
-function tellBack(title) {
-	showBanner("back", { good: true, title, text: `Since ${new Date().toLocaleTimeString()}.` });
+function tellBack(matter, title) {
+	showBanner(matter, { good: true, title, text: `Since ${new Date().toLocaleTimeString()}.` });
 }
 
 /** Shows a camera of the board, which captures and runs by itself. */
@@ -149,9 +155,11 @@ function showBoardCamera({ camera: name }) {
 		setState(`Showing ${name}`, "good");
 		clearBanner("stream");
 	});
-	on("down", () => {
+	on("down", (error) => {
+		if (error?.retry === false) return ended(error);
 		setState("Connecting again");
-		showBanner("stream", { title: `There are no pictures of ${name}.`, text: "The page goes on trying." });
+		const { meaning = `There are no pictures of ${name}.`, code, detail = "" } = error ?? {};
+		showBanner("stream", { title: meaning, code, text: `${detail} The page goes on trying.` });
 	});
 	setState(`Opening ${name}`);
 	stage.preview(shown.image);
@@ -178,8 +186,10 @@ byId("ask").onsubmit = (event) => {
 
 byId("start").onclick = () => (running === null ? start() : stop());
 settings.addEventListener("change", ({ detail: name }) => {
-	// Size and quality are the next frame's; everything else takes another stream.
-	if (running?.chosen && ["width", "quality"].includes(name)) Object.assign(running.chosen, settings.now);
+	const { now } = settings;
+	// The quality is the next frame's; everything else takes another stream.
+	if (running?.chosen && name === "quality") Object.assign(running.chosen, now);
+	else if (now.source === "file" && !now.file) stop();
 	else if (running !== null || name === "file") start();
 });
 
@@ -203,10 +213,7 @@ board.addEventListener("unauthorized", askToken);
 board.addEventListener("unreachable", () => {
 	showBanner("board", { title: "The board does not answer.", text: "The page goes on asking." });
 });
-board.addEventListener("reached", () => {
-	clearBanner("board");
-	tellBack("The board answers again.");
-});
+board.addEventListener("reached", () => tellBack("board", "The board answers again."));
 board.addEventListener("version", ({ detail }) => {
 	const actions = [["Reload", () => location.reload()]];
 	showBanner("version", { good: true, title: "The board was updated.", text: `It runs version ${detail} now.`, actions });

@@ -12,18 +12,22 @@ const shown = new Map();
  */
 export function showBanner(matter, { title, code, text = "", actions = [], good = false }) {
 	const heading = element("p", {}, element("strong", {}, title), code ? element("code", {}, code) : "");
-	const buttons = [...actions, ["Dismiss", () => clearBanner(matter)]];
+	const buttons = [...actions, ["Dismiss", () => clearBanner(matter)]].map(([label, onclick]) =>
+		element("button", { type: "button", onclick }, label));
 	const banner = element(
 		"div",
 		// Said at once when it is an error, and in a pause when it is not.
 		good ? { className: "banner", role: "status" } : { className: "banner error", role: "alert" },
 		element("div", {}, heading, element("p", {}, text)),
-		element("div", {}, ...buttons.map(([label, onclick]) => element("button", { type: "button", onclick }, label))),
+		element("div", {}, ...buttons),
 	);
 	const old = shown.get(matter);
+	const focus = document.activeElement;
+	const held = old?.contains(focus);
 	if (old) old.replaceWith(banner);
 	else byId("banners").prepend(banner);
 	shown.set(matter, banner);
+	if (held) (buttons.find(({ textContent }) => textContent === focus.textContent) ?? byId("start")).focus();
 }
 
 export function clearBanner(matter) {

@@ -26,22 +26,22 @@ export class Board extends Teller {
 		if (document.hidden || this.#asking) return;
 		this.#asking = true;
 		const asked = ["board", "pipelines", "cameras", "sessions"].map((list) => this.#api.get(`/v1/${list}`));
-		const answers = await Promise.all(asked).catch((error) => error);
+		const answers = await Promise.allSettled(asked);
 		this.#asking = false;
-		if (answers.status === 401) return this.tell("unauthorized");
+		if (answers.some(({ reason }) => reason?.status === 401)) return this.tell("unauthorized");
 		this.#timer = setTimeout(() => this.ask(), EVERY_MS);
-		if (answers instanceof Error) {
+		const [board, ...lists] = answers.map(({ value }) => value);
+		if (!board && !lists.some(Boolean)) {
 			if (this.#reached) this.tell("unreachable");
 			this.#reached = false;
 			return;
 		}
-		const [board, ...lists] = answers;
-		setPairs(byId("board"), facts(board));
 		if (!this.#reached) this.tell("reached");
 		this.#reached = true;
-		this.#version ??= board.version;
-		if (this.#version !== board.version) this.tell("version", board.version);
-		this.tell("lists", Object.assign({}, ...lists));
+		if (lists.every(Boolean)) this.tell("lists", Object.assign({}, ...lists));
+		if (!board) return;
+		setPairs(byId("board"), facts(board));
+		if ((this.#version ??= board.version) !== board.version) this.tell("version", (this.#version = board.version));
 	}
 }
 

@@ -107,7 +107,7 @@ class VideoSource extends Teller {
 		const video = this.preview;
 		const step = () => {
 			if (this.#stopped) return;
-			onPicture();
+			if (video.readyState >= 2) onPicture();
 			next();
 		};
 		const next = () => (video.requestVideoFrameCallback ? video.requestVideoFrameCallback(step) : requestAnimationFrame(step));

@@ -17,7 +17,7 @@ export function sentSize(picture, most) {
 export class Streamer extends Teller {
 	#source;
 	#client;
-	#worker = new Worker("/page/encoder.js");
+	#worker = null;
 	#stopped = false;
 	#preparing = false;
 	/** Milliseconds that grabbing and encoding take, smoothed. */
@@ -40,7 +40,7 @@ export class Streamer extends Teller {
 
 	stop() {
 		this.#stopped = true;
-		this.#worker.terminate();
+		this.#worker?.terminate();
 		this.#source.stop();
 	}
 
@@ -73,8 +73,10 @@ export class Streamer extends Teller {
 	/** A frame whose turn has come; null where it is not worth sending any more. */
 	async #prepare() {
 		const start = performance.now();
-		const frame = await this.#encode(await this.#source.grab());
-		const took = performance.now() - start;
+		const bitmap = await this.#source.grab();
+		if (this.#stopped) return bitmap.close();
+		const frame = await this.#encode(bitmap);
+		const took = Math.max(0, performance.now() - start);
 		this.#preparation += (took - this.#preparation) / 5;
 		const ready = await this.#client.ready().then(() => true, () => false);
 		if (ready && !this.#stopped && performance.now() - start < took + STALE_MS) return frame;
@@ -86,9 +88,13 @@ export class Streamer extends Teller {
 	#encode(bitmap) {
 		const { width, quality } = this.settings;
 		return new Promise((resolve, reject) => {
-			this.#worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data));
-			this.#worker.onerror = () => reject(new Error("The worker that makes JPEGs failed."));
-			this.#worker.postMessage({ bitmap, ...sentSize(bitmap, width), quality }, [bitmap]);
+			const worker = (this.#worker ??= new Worker("/page/encoder.js"));
+			worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data));
+			worker.onerror = () => {
+				this.#worker = null;
+				reject(new Error("The worker that makes JPEGs failed."));
+			};
+			worker.postMessage({ bitmap, ...sentSize(bitmap, width), quality }, [bitmap]);
 		});
 	}
 }

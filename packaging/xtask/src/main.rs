@@ -80,7 +80,7 @@ enum Command {
         #[arg(last = true)]
         args: Vec<String>,
     },
-    /// Install the arm64 packages in a Debian of theirs and run them there by qemu.
+    /// Install the arm64 packages in a Debian of theirs, boot it, and test them there by qemu.
     TestArm64 {
         /// Arguments for libtest, such as part of a test's name.
         #[arg(last = true)]

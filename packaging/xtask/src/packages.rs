@@ -24,8 +24,6 @@ pub enum For {
     Cross,
     /// Building for another architecture, and running that here.
     Arm64,
-    /// That, and booting a machine of that architecture.
-    Arm64Machine,
     /// Building, and making packages.
     Deb,
     /// Building, making packages and checking them.
@@ -58,8 +56,10 @@ const BUILD: &[Package] = &[
     Package { name: "libclang-dev", programs: &[LIBCLANG] },
 ];
 const CHROMIUM: Package = Package { name: "chromium", programs: CHROMIUM_PROGRAMS };
+const FIREFOX: Package = Package { name: "firefox-esr", programs: &["firefox-esr", "firefox"] };
 const TEST: &[Package] = &[
     CHROMIUM,
+    FIREFOX,
     Package { name: "nodejs", programs: &["node"] },
     // Other distributions of Node have it in the same package.
     Package { name: "npm", programs: &["npm"] },
@@ -76,11 +76,9 @@ const CROSS: &[Package] = &[
 ];
 const ARM64: &[Package] = &[
     Package { name: "qemu-user-static", programs: &["qemu-aarch64-static"] },
+    Package { name: "qemu-system-arm", programs: &["qemu-system-aarch64"] },
     Package { name: "debootstrap", programs: &["debootstrap"] },
     Package { name: "debian-archive-keyring", programs: &[DEBIAN_KEYRING] },
-];
-const ARM64_MACHINE: &[Package] = &[
-    Package { name: "qemu-system-arm", programs: &["qemu-system-aarch64"] },
     Package { name: "e2fsprogs", programs: &["mke2fs"] },
 ];
 const DEB: &[Package] = &[Package { name: "dpkg", programs: &["dpkg-deb"] }];
@@ -106,10 +104,12 @@ pub(crate) const DEBIAN_KEYRING: &str = "/usr/share/keyrings/debian-archive-keyr
 /// When something is missing and this user cannot install it (the error says the command), or the installation fails.
 pub fn ensure(purpose: For) -> Result<()> {
     let mut missing = missing(purpose, is_there);
-    // Ubuntu's Chromium is a snap, which apt cannot bring everywhere.
-    if os_release("ID").as_deref() == Some("ubuntu") && missing.contains(&CHROMIUM) {
-        eprintln!("xtask: no Chromium here: install Chromium or Chrome by hand for the browser test");
-        missing.retain(|package| *package != CHROMIUM);
+    // Ubuntu's browsers are snaps, which apt cannot bring everywhere.
+    for (browser, names) in [(CHROMIUM, "Chromium or Chrome"), (FIREFOX, "Firefox")] {
+        if os_release("ID").as_deref() == Some("ubuntu") && missing.contains(&browser) {
+            eprintln!("xtask: install {names} by hand for the tests in that browser");
+            missing.retain(|package| *package != browser);
+        }
     }
     if missing.is_empty() {
         return Ok(());
@@ -149,7 +149,6 @@ fn missing(purpose: For, there: impl Fn(&str) -> bool) -> Vec<Package> {
         For::VmImage => &[VM_IMAGE],
         For::Cross => &[BUILD, CROSS],
         For::Arm64 => &[BUILD, CROSS, DEB, ARM64],
-        For::Arm64Machine => &[BUILD, CROSS, DEB, ARM64, ARM64_MACHINE],
         For::Deb => &[BUILD, DEB],
         For::DebCheck => &[BUILD, DEB, DEB_CHECK],
         For::Appliance => &[BUILD, DEB, APPLIANCE],
@@ -214,7 +213,10 @@ mod tests {
         assert_eq!(names(&missing(For::Deb, |program| program != "dpkg-deb")), ["dpkg"]);
         assert_eq!(names(&missing(For::Appliance, |program| !program.contains("nspawn"))), ["systemd-container"]);
         assert_eq!(names(&missing(For::ApplianceImage, |_| false)), ["debootstrap", "debian-archive-keyring"]);
-        assert_eq!(names(&missing(For::Arm64, |program| !program.contains("qemu"))), ["qemu-user-static"]);
+        assert_eq!(
+            names(&missing(For::Arm64, |program| !program.contains("qemu"))),
+            ["qemu-user-static", "qemu-system-arm"]
+        );
         assert_eq!(names(&missing(For::VmImage, |_| false)), ["debootstrap", "debian-archive-keyring", "e2fsprogs"]);
     }
 

@@ -137,6 +137,27 @@ test("without reconnecting, a loss is final and connect may be called again", as
   assert.equal(client.state, "open");
 });
 
+test("who connects anew at the news of an end is not ended by it", async () => {
+  const board = new FakeBoard();
+  const client = await board.open({ maxFps: 1000 });
+  const old = client.results();
+  let again, replies;
+  client.addEventListener("state", ({ detail }) => {
+    if (detail.state !== "closed") return;
+    again = client.connect();
+    replies = client.results();
+  });
+  board.end(1008, "invalid_pipeline");
+  assert.equal(client.state, "connecting");
+  assert.deepEqual([told(client, "error"), told(client, "close")], [[], []], "that is no news any more");
+  board.accept();
+  await again;
+  await assert.rejects(old.next(), { code: "invalid_pipeline" });
+  client.sendFrame(frame());
+  board.result(1);
+  assert.equal((await replies.next()).value.frameIndex, 1);
+});
+
 test("close is final and quiet: no error, no timer, nothing that the old socket says", async () => {
   const board = new FakeBoard();
   const client = await board.open();

@@ -127,6 +127,18 @@ test("the iterator outlives a lost connection, and throws what ended the client"
   assert.deepEqual(await third, { value: undefined, done: true });
 });
 
+test("an iterator of a client that has ended ends at once, or throws why", async () => {
+  const board = new FakeBoard();
+  const closed = await board.open();
+  closed.close();
+  assert.deepEqual(await closed.results().next(), { value: undefined, done: true });
+  const refused = await board.open();
+  board.end(1008, "invalid_pipeline");
+  const late = refused.results();
+  await assert.rejects(late.next(), { code: "invalid_pipeline" });
+  assert.deepEqual(await late.next(), { value: undefined, done: true });
+});
+
 for (const [what, message] of [
   ["no JSON", "hello"],
   ["no object", "null"],

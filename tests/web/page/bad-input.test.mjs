@@ -4,14 +4,14 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import test from "node:test";
 
-import { BASE, FILES, eventually, figure, open, shoot, stream, waitFrames, waitText } from "./harness.mjs";
+import { BASE, FILES, eventually, figure, open, shoot, stream, waitFrames, waitState, waitText } from "./harness.mjs";
 
 const SQUARE = `${FILES}/square.jpg`;
 
 /** The banner says this, and that there is Retry. */
 async function refused(page, title) {
   await waitText(page, "[role=alert]", title);
-  assert.equal(await page.textContent("#state"), "Not streaming");
+  await waitState(page, "Not streaming");
   assert.equal(await page.getByRole("button", { name: "Retry" }).count(), 1);
 }
 
@@ -102,7 +102,7 @@ test("500 boxes are drawn, and the page stays usable", async () => {
   assert.match(await page.textContent("#summary"), /500 × /);
   await shoot(page, "crowd");
   await page.click("#start");
-  await waitText(page, "#state", "Not streaming");
+  await waitState(page, "Not streaming");
   await close();
 });
 
@@ -145,7 +145,7 @@ test("a tab in the background sends nothing, says so, and goes on afterwards", a
   await stream(page, { source: "file", file: SQUARE, pipeline: "finder" });
   await waitFrames(page, 3);
   await hide(true);
-  await waitText(page, "#state", "Paused: this tab is in the background");
+  await waitState(page, "Paused: this tab is in the background");
   // The last frames arrive; then as many turns of the screen pass as many frames would need.
   await eventually("quiet", async () => {
     const before = await received();
@@ -156,14 +156,14 @@ test("a tab in the background sends nothing, says so, and goes on afterwards", a
   });
   await hide(false);
   await waitFrames(page, 5);
-  assert.equal(await page.textContent("#state"), "Streaming");
+  await waitState(page, "Streaming");
   // A camera of the board is not even fetched in the background.
   await page.click("#start");
   await stream(page, { source: "board" });
-  await waitText(page, "#state", "Showing yard");
+  await waitState(page, "Showing yard");
   await hide(true);
   await eventually("no picture", () => page.evaluate(() => document.querySelector("#stage > img").src.startsWith("data:")));
   await hide(false);
-  await waitText(page, "#state", "Showing yard");
+  await waitState(page, "Showing yard");
   await close();
 });

@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 const { chromium } = createRequire(import.meta.url)("playwright-core");
 const [executablePath, board, seconds] = process.argv.slice(2);
 const TICKS_PER_S = 100;
+const LOOK_S = 5;
 
 const args = ["--no-sandbox", "--use-fake-device-for-media-stream=fps=30", "--use-fake-ui-for-media-stream"];
 const server = await chromium.launchServer({ executablePath, args });
@@ -18,8 +19,6 @@ await page.selectOption("[name=pipeline]", "noop");
 await page.selectOption("[name=fps]", "30");
 
 const frames = async () => Number(/\d+/.exec(await page.textContent("#summary"))?.[0] ?? 0);
-const figure = (name) =>
-  page.evaluate((name) => [...document.querySelectorAll("#rates > div")].find((pair) => pair.children[0].textContent === name).children[1].textContent, name);
 
 // The camera alone, as a page would show it.
 await page.evaluate(async () => {
@@ -40,12 +39,17 @@ await page.waitForFunction(() => /^Frame/.test(document.getElementById("summary"
 const first_ms = performance.now() - begun;
 // Caches and pools fill at first.
 await wait(seconds / 6);
-const before = { heap: await heap(), memory: memory(), frames: await frames(), at: performance.now() };
-const streaming = await share(seconds);
-const after = { heap: await heap(), memory: memory(), frames: await frames(), at: performance.now() };
+const before = { heap: await heap(), frames: await frames(), at: performance.now() };
+const early = await share(seconds / 2);
+const late = await share(seconds / 2);
+const after = { heap: await heap(), frames: await frames(), at: performance.now() };
 const fps = ((after.frames - before.frames) * 1000) / (after.at - before.at);
 console.log(JSON.stringify({
-  first_ms, fps, shown, streaming, before, after, p50: await figure("Reply p50"), p99: await figure("Reply p99"),
+  first_ms,
+  fps,
+  cores: { shown: shown.cores, streaming: (early.cores + late.cores) / 2 },
+  heap: { before: before.heap, after: after.heap },
+  browser: { shown: shown.memory, early: early.memory, late: late.memory },
 }));
 await browser.close();
 await server.close();
@@ -59,11 +63,15 @@ async function heap() {
   return usedSize;
 }
 
-/** Processor time of the whole browser over a while, in cores. */
+/** Of the whole browser over a while: its processor time in cores, and the most memory that it had. */
 async function share(seconds) {
   const [from, begun] = [ticks(), performance.now()];
-  await wait(seconds);
-  return ((ticks() - from) / TICKS_PER_S) * (1000 / (performance.now() - begun));
+  let most = 0;
+  while (performance.now() - begun < seconds * 1000) {
+    await wait(Math.min(seconds, LOOK_S));
+    most = Math.max(most, memory());
+  }
+  return { cores: ((ticks() - from) / TICKS_PER_S) * (1000 / (performance.now() - begun)), memory: most };
 }
 
 function ticks() {

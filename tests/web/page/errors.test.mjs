@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { ask, eventually, FILES, figure, open, stream, waitFrames, waitText } from "./harness.mjs";
+import { ask, eventually, FILES, figure, open, stream, waitFrames, waitState, waitText } from "./harness.mjs";
 
 /** Chromium logs each request and connection that fails. */
 const FAILED_REQUESTS = /Failed to load resource|WebSocket connection/;
@@ -21,12 +21,24 @@ test("a pipeline that vanishes on reload: the stream goes on, and the next one i
   const banner = page.getByRole("alert");
   await waitText(page, "[role=alert] code", "invalid_pipeline");
   assert.match(await banner.textContent(), /this device has finder, noop, scene/, "the board's detail");
-  assert.equal(await page.textContent("#state"), "Not streaming");
+  await waitState(page, "Not streaming");
   // Retry does what it says, with what is chosen now.
   await page.selectOption("[name=pipeline]", "finder");
   await banner.getByRole("button", { name: "Retry" }).click();
   await waitFrames(page, 3);
   assert.equal(await banner.count(), 0);
+  await close();
+});
+
+test("what the board does not answer leaves the rest of the page in peace", async () => {
+  const { page, close } = await open({ expected: FAILED_REQUESTS });
+  assert.match(await page.textContent("[name=pipeline]"), /spare/);
+  let refused = 0;
+  await page.route("**/v1/board", (route) => (refused += 1) && route.abort());
+  await ask("take-away-spare");
+  await eventually("the list without it", async () => !(await page.textContent("[name=pipeline]")).includes("spare"));
+  assert.ok(refused > 0);
+  assert.equal(await page.getByRole("alert").count(), 0, "it answers");
   await close();
 });
 
@@ -37,11 +49,16 @@ test("a board that is killed is missed, and comes back by itself", async () => {
   await ask("kill");
   await waitText(page, "[role=alert] code", "connection_lost");
   await waitText(page, "[role=alert]", "The board does not answer.");
-  assert.equal(await page.textContent("#state"), "Connecting again");
-  assert.equal(await page.getByRole("button", { name: "Reconnect" }).count(), 1);
+  await waitState(page, "Connecting again");
+  // Each try has a banner of its own, and the button keeps the focus.
+  await page.getByRole("button", { name: "Reconnect" }).focus();
+  const text = await page.textContent("[role=alert]:has(code)");
+  await eventually("another try", async () => ![null, text].includes(await page.textContent("[role=alert]:has(code)")));
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Reconnect");
   await ask("start");
   await waitText(page, "[role=status]", "Connected again.");
-  await waitText(page, "#state", "Streaming");
+  await waitText(page, "[role=status]", "The board answers again.");
+  await waitState(page, "Streaming");
   await waitFrames(page, 3);
   await eventually("the alerts to go", async () => (await page.getByRole("alert").count()) === 0);
   await eventually("the board's facts", async () => (await figure(page, "board", "Ready")) === "yes");
@@ -63,12 +80,52 @@ test("a board that stops says so, and Reconnect tries at once", async () => {
 
 test("an updated board is noticed, and a reload offered", async () => {
   const { page, close } = await open();
+  let answers = 0;
   await page.route("**/v1/board", async (route) => {
     const response = await route.fetch();
+    answers += 1;
     await route.fulfill({ response, json: { ...(await response.json()), version: "99.0.0" } });
   });
   await waitText(page, "[role=status]", "It runs version 99.0.0 now.");
   assert.equal(await page.getByRole("button", { name: "Reload" }).count(), 1);
+  // Who has dismissed it is told no more.
+  await page.getByRole("button", { name: "Dismiss" }).click();
+  const before = answers;
+  await eventually("two more answers", () => answers >= before + 3);
+  assert.equal(await page.getByRole("button", { name: "Reload" }).count(), 0);
+  await close();
+});
+
+test("a stream that is stopped while it connects leaves no banner behind", async () => {
+  const base = await ask("full");
+  const { page, close } = await open({ base });
+  await stream(page, { source: "file", file: SQUARE, pipeline: "noop" });
+  await waitText(page, "[role=alert] code", "too_many_sessions");
+  const text = await page.textContent("[role=alert]");
+  await eventually("another try", async () => (await page.textContent("[role=alert]")) !== text);
+  assert.equal(await page.getByText("Connected again.").count(), 0, "a board that refuses has not taken it");
+  await page.click("#start");
+  await waitState(page, "Not streaming");
+  assert.equal(await page.getByRole("alert").count(), 0);
+  await close();
+});
+
+test("an encoder that does not load is told, and Retry loads it", async () => {
+  const prepare = (page) => page.addInitScript(() => {
+    let made = 0;
+    const Real = Worker;
+    globalThis.Worker = class extends Real {
+      constructor(url) {
+        super((made += 1) > 1 ? url : "/page/none.js");
+      }
+    };
+  });
+  const { page, close } = await open({ expected: FAILED_REQUESTS, prepare });
+  await stream(page, { source: "file", file: SQUARE, pipeline: "finder" });
+  await waitText(page, "[role=alert]", "The worker that makes JPEGs failed.");
+  await waitState(page, "Not streaming");
+  await page.getByRole("button", { name: "Retry" }).click();
+  await waitFrames(page, 3);
   await close();
 });
 
@@ -77,6 +134,11 @@ test("a token is asked for, tried, kept for this tab, and never in the address",
   const { page, context, close } = await open({ base, expected: FAILED_REQUESTS });
   const dialog = page.getByRole("dialog");
   await dialog.waitFor();
+  // What no request can carry is refused here, in words.
+  await page.getByRole("textbox", { name: "Token" }).fill("ключ");
+  await page.getByRole("button", { name: "Continue" }).click();
+  assert.match(await page.locator("#token:invalid").getAttribute("title"), /no such characters/);
+  assert.equal(await dialog.isVisible(), true);
   await page.getByRole("textbox", { name: "Token" }).fill("wrong");
   await page.getByRole("button", { name: "Continue" }).click();
   await page.getByRole("dialog", { name: "That is not the board’s token" }).waitFor();
@@ -100,10 +162,10 @@ test("more sessions than the board takes: it says so and goes on trying", async 
   const { page, close } = await open({ base });
   await stream(page, { source: "file", file: SQUARE, pipeline: "noop" });
   await waitText(page, "[role=alert] code", "too_many_sessions");
-  assert.equal(await page.textContent("#state"), "Connecting again");
-  assert.equal(await figure(page, "board", "Sessions"), "1 of 1");
+  await waitState(page, "Connecting again");
+  await eventually("the board's count", async () => (await figure(page, "board", "Sessions")) === "1 of 1");
   await ask("make-room");
-  await waitText(page, "#state", "Streaming");
+  await waitState(page, "Streaming");
   await waitFrames(page, 3);
   await close();
 });

@@ -86,6 +86,11 @@ export async function waitText(page, selector, text) {
   await page.locator(selector).filter({ hasText: text }).waitFor({ state: "attached" });
 }
 
+/** Waits until the page is in just this state. */
+export function waitState(page, state) {
+  return eventually(state, async () => (await page.textContent("#state")) === state);
+}
+
 /** Waits for this many more frames with a result. */
 export async function waitFrames(page, count) {
   const shown = async () => Number(/^Frame (\d+)/.exec(await page.textContent("#summary"))?.[1] ?? 0);

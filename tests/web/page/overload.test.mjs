@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { ask, BASE, eventually, FILES, figure, open, stream, waitFrames, waitText } from "./harness.mjs";
+import { ask, BASE, eventually, FILES, figure, open, stream, waitFrames, waitState, waitText } from "./harness.mjs";
 
 const rate = async (page) => Number.parseFloat(await figure(page, "rates", "Rate now"));
 
@@ -36,7 +36,7 @@ test("under overload the rate falls, and it recovers when the load is gone", asy
   await ask("open");
   await eventually("the full rate", async () => (await rate(page)) === 10);
   await eventually("a board at ease", async () => (await figure(page, "rates", "Backpressure")) === "normal");
-  assert.equal(await page.textContent("#state"), "Streaming");
+  await waitState(page, "Streaming");
   await close();
 });
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import test from "node:test";
 
-import { BASE, FILES, eventually, extent, figure, open, shoot, stream, waitFrames, waitText } from "./harness.mjs";
+import { BASE, FILES, eventually, extent, figure, open, shoot, stream, waitFrames, waitState, waitText } from "./harness.mjs";
 
 /** The colour of class 3, in which the finder's boxes are drawn. */
 const COLOUR = [0xff, 0x38, 0x64];
@@ -25,7 +25,7 @@ test("this device's camera is streamed, and says what it costs", async (t) => {
   await stream(page, { pipeline: "scene" });
   await waitFrames(page, 10);
   t.diagnostic(`the first result came ${Math.round(await page.evaluate(() => document.body.dataset.first))} ms after Start`);
-  assert.equal(await page.textContent("#state"), "Streaming");
+  await waitState(page, "Streaming");
   assert.match(await figure(page, "values", "verdict"), /^[a-z]+$/);
   for (const name of ["Sent a second", "Answered"]) {
     await eventually(name, async () => Number(await figure(page, "rates", name)) > 0);
@@ -33,12 +33,14 @@ test("this device's camera is streamed, and says what it costs", async (t) => {
   await eventually("the board's state", async () => (await figure(page, "rates", "Backpressure")) === "normal");
   assert.match(await figure(page, "rates", "Reply p50"), /^[\d.]+ m?s$/);
   assert.match(await figure(page, "rates", "Sent in all"), /^[\d.]+ [kM]B$/);
-  assert.equal(await figure(page, "board", "Cameras up"), "1 of 1");
+  assert.equal(await figure(page, "board", "Cameras up"), "2 of 2");
   await eventually("its own session among the board's", async () => (await figure(page, "board", "Sessions")) === "1");
   assert.ok((await page.locator("[name=device] option").allTextContents()).some((name) => name.startsWith("fake_device")));
-  // Size and quality change within the session.
-  await page.selectOption("[name=width]", "320");
-  await eventually("smaller frames", () => page.evaluate(() => document.getElementById("picture").width === 320));
+  // Another width takes another stream: a camera that was opened for a small one has no more.
+  for (const width of [320, 640]) {
+    await page.selectOption("[name=width]", String(width));
+    await eventually(`frames ${width} wide`, () => page.evaluate((width) => document.getElementById("picture").width === width, width));
+  }
   assert.equal(await page.textContent("#quality-now"), "80");
   const fine = await frameBytes(page);
   await page.locator("[name=quality]").fill("30");
@@ -46,7 +48,7 @@ test("this device's camera is streamed, and says what it costs", async (t) => {
   const coarse = await frameBytes(page);
   assert.ok(coarse < fine * 0.8, `a frame has ${fine} bytes, and ${coarse} of low quality`);
   await page.click("#start");
-  assert.equal(await page.textContent("#state"), "Not streaming");
+  await waitState(page, "Not streaming");
   await eventually("the session's end", async () => (await (await fetch(`${BASE}/v1/sessions`)).json()).sessions.length === 1);
   await close();
 });
@@ -181,7 +183,7 @@ test("a camera of the board is shown with its results", async () => {
   const { page, close } = await open();
   await page.locator("#board-source:not([disabled])").waitFor({ state: "attached" });
   await stream(page, { source: "board" });
-  await waitText(page, "#state", "Showing yard");
+  await waitState(page, "Showing yard");
   await waitText(page, "#summary", "1 × square");
   await waitText(page, "#camera-state", "runs finder");
   const shown = await page.evaluate(() => document.querySelector("#stage > img").naturalWidth);
@@ -189,6 +191,55 @@ test("a camera of the board is shown with its results", async () => {
   await shoot(page, "board-camera");
   await page.click("#start");
   await eventually("the picture's end", () => page.evaluate(() => document.querySelector("#stage > img") === null));
+  await close();
+});
+
+test("a camera of the board that runs no pipeline gives its pictures", async () => {
+  const { page, close } = await open();
+  await page.locator("#board-source:not([disabled])").waitFor({ state: "attached" });
+  await page.locator("[name=source][value=board]").check({ force: true });
+  await page.selectOption("[name=camera]", "zone");
+  await page.click("#start");
+  await waitState(page, "Showing zone");
+  await waitText(page, "#camera-state", "runs no pipeline");
+  assert.equal(await page.evaluate(() => document.querySelector("#stage > img").naturalWidth), 320);
+  await close();
+});
+
+test("a camera of the board that cannot be watched: the board's own words, and Retry", async () => {
+  // The first watch is one of a camera that is not there, which the board refuses.
+  const prepare = (page) => page.addInitScript(() => {
+    let watches = 0;
+    const Real = WebSocket;
+    globalThis.WebSocket = class extends Real {
+      constructor(url) {
+        const first = url.includes("/ws/watch") && (watches += 1) === 1;
+        super(first ? url.replace("camera=yard", "camera=nosuch") : url);
+      }
+    };
+  });
+  const { page, close } = await open({ prepare });
+  await page.locator("#board-source:not([disabled])").waitFor({ state: "attached" });
+  await stream(page, { source: "board" });
+  await waitText(page, "[role=alert] code", "not_found");
+  await waitText(page, "[role=alert]", "The board has nothing of this name to watch.");
+  await waitText(page, "[role=alert]", "this device has yard, zone");
+  await waitState(page, "Not streaming");
+  await page.getByRole("button", { name: "Retry" }).click();
+  await waitState(page, "Showing yard");
+  assert.equal(await page.getByRole("alert").count(), 0);
+  await close();
+});
+
+test("choosing a file while streaming, before there is one, ends the stream quietly", async () => {
+  const { page, close } = await open();
+  await stream(page, { pipeline: "finder" });
+  await waitFrames(page, 3);
+  await page.locator("[name=source][value=file]").check({ force: true });
+  await waitState(page, "Not streaming");
+  assert.equal(await page.getByRole("alert").count(), 0);
+  await page.setInputFiles("[name=file]", `${FILES}/square.jpg`);
+  await waitState(page, "Streaming");
   await close();
 });
 
@@ -204,7 +255,7 @@ test("choices are kept, and used by keyboard alone", async () => {
   await page.keyboard.press("Enter");
   await waitFrames(page, 3);
   await page.keyboard.press("Enter");
-  await waitText(page, "#state", "Not streaming");
+  await waitState(page, "Not streaming");
   await page.reload();
   await page.waitForFunction(() => document.querySelector("[name=pipeline]").value === "scene");
   await close();

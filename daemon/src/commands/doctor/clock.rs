@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use super::finding::Finding;
-use crate::commands::child;
+use crate::launch::child;
 use crate::telemetry::clock;
 
 /// Longest wait for the service manager's answer.

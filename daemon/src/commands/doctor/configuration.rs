@@ -1,7 +1,34 @@
 //! The configuration: whether it can be read, and what is odd about it.
 
+use std::path::Path;
+
 use super::finding::Finding;
 use crate::config::{ConfigError, Loaded};
+
+/// Variables of the service alone, which its unit names.
+const SERVICE_VARIABLES: &str = "etc/default/forgesyted";
+
+/// A finding where the service has settings that this process has not, and so are not examined.
+pub fn of_service(root: &Path, environment: &[(String, String)]) -> Option<Finding> {
+    let text = match std::fs::read_to_string(root.join(SERVICE_VARIABLES)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            let found = format!("/{SERVICE_VARIABLES}, which the service has too, cannot be read: {error}");
+            return Some(Finding::skipped("configuration", found));
+        }
+    };
+    let names = text.lines().filter_map(|line| line.trim_start().split_once('=')).map(|(name, _)| name.trim_end());
+    let ours = names.filter(|name| name.starts_with("FORGESYTED_") || name.starts_with("STREAM_"));
+    let absent: Vec<&str> = ours.filter(|name| !environment.iter().any(|(present, _)| present == name)).collect();
+    (!absent.is_empty()).then(|| {
+        let names = absent.join(", ");
+        let found = format!(
+            "the service has {names} from /{SERVICE_VARIABLES}; not examined here, unless given to this command"
+        );
+        Finding::skipped("configuration", found)
+    })
+}
 
 /// A finding for each problem, or one that all is well, and one for each oddity.
 pub fn judge(read: Result<&Loaded, &ConfigError>) -> Vec<Finding> {
@@ -22,12 +49,21 @@ pub fn judge(read: Result<&Loaded, &ConfigError>) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::commands::doctor::finding::Status;
-    use crate::commands::doctor::tests::statuses;
+    use crate::commands::doctor::tests::{Root, statuses};
     use crate::config;
+
+    #[test]
+    fn the_services_own_variables_are_named() {
+        let text = "# FORGESYTED_TOKEN=x\nOTHER=1\n STREAM_MAX_SESSIONS=4\nFORGESYTED_LISTEN=\"[::]:9\"\n";
+        let root = Root::new("service-variables", &[(SERVICE_VARIABLES, text)]);
+        let given = [("FORGESYTED_LISTEN".to_owned(), "[::]:9".to_owned())];
+        let found = of_service(&root.0, &given).unwrap();
+        assert_eq!(found.status, Status::Skipped);
+        assert!(found.found.starts_with("the service has STREAM_MAX_SESSIONS from /etc"), "{found:?}");
+        assert_eq!(of_service(&Root::new("no-service-variables", &[]).0, &given), None);
+    }
 
     #[test]
     fn every_problem_is_a_finding() {

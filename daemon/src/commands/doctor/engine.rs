@@ -5,9 +5,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::finding::Finding;
-use crate::commands::child;
 use crate::commands::report::EngineReport;
 use crate::config::Config;
+use crate::launch::child;
 
 /// Longest that loading and trying every pipeline may take.
 const LIMIT: Duration = Duration::from_secs(120);

@@ -58,10 +58,12 @@ fn examine(root: &Path, source: &ConfigSource) -> Vec<Finding> {
     let account = Service::gather(root);
     let (unit, socket) = (service::gather(root, "forgesyted.service"), service::gather(root, "forgesyted.socket"));
     let socket = service::is_active(&socket);
+    let held = socket && !service::is_active(&unit);
     let mut findings = vec![board::judge(&board::gather(root))];
     findings.extend(configuration::judge(read.as_ref()));
+    findings.extend(configuration::of_service(root, &source.environment));
     match &read {
-        Ok(loaded) => findings.extend(with_configuration(root, source, loaded, socket)),
+        Ok(loaded) => findings.extend(with_configuration(root, source, loaded, socket, held)),
         Err(_) => {
             let unread = |check| Finding::skipped(check, "not with a configuration that cannot be read");
             findings.extend(["libtorch", "device", "pipelines", "port"].map(unread));
@@ -80,11 +82,13 @@ fn examine(root: &Path, source: &ConfigSource) -> Vec<Finding> {
     findings
 }
 
-fn with_configuration(root: &Path, source: &ConfigSource, loaded: &Loaded, socket: bool) -> Vec<Finding> {
+/// `socket`: whether systemd listens for the service; `held`: whether a connection would start it.
+fn with_configuration(root: &Path, source: &ConfigSource, loaded: &Loaded, socket: bool, held: bool) -> Vec<Finding> {
     let engine = engine::gather(&loaded.config, source.file.as_deref());
     let mut findings = engine::judge(&engine, engine::gpu_node(root).as_deref());
     let listen = loaded.config.server.listen;
-    findings.push(port::judge(listen, &port::gather(listen), socket));
+    let port = if held { port::Port::Held } else { port::gather(listen) };
+    findings.push(port::judge(listen, &port, socket));
     findings
 }
 

@@ -2,14 +2,14 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::finding::Finding;
 
-/// Longest wait for each step of asking who has it.
+/// Longest wait for the whole answer to a question.
 const LIMIT: Duration = Duration::from_secs(2);
 /// Most of an answer that is read.
-const MOST: u64 = 4096;
+const MOST: usize = 4096;
 
 /// Who has the port.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub enum Port {
         /// What `/readyz` answers, where it is not ready.
         waits: Option<String>,
     },
+    /// systemd, for the service that does not run: not asked, since a connection would start it.
+    Held,
     /// Another program, or a forgesyted that does not answer.
     Taken,
     /// The address cannot be listened on.
@@ -57,14 +59,23 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 /// Status and body of `GET path`.
 fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
+    let deadline = Instant::now() + LIMIT;
+    let left = || Some(deadline.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero());
     let mut stream = TcpStream::connect_timeout(&address, LIMIT).ok()?;
-    stream.set_read_timeout(Some(LIMIT)).ok()?;
-    stream.set_write_timeout(Some(LIMIT)).ok()?;
+    stream.set_write_timeout(Some(left()?)).ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = Vec::new();
-    // Who hangs up hard may have answered before.
-    let _ = stream.take(MOST).read_to_end(&mut answer);
+    let mut piece = [0; 512];
+    while answer.len() < MOST {
+        stream.set_read_timeout(Some(left()?)).ok()?;
+        match stream.read(&mut piece) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // Who hangs up hard may have answered before.
+            Ok(0) | Err(_) => break,
+            Ok(length) => answer.extend(piece.iter().take(length)),
+        }
+    }
     let answer = String::from_utf8(answer).ok()?;
     let status = answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
     Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
@@ -79,6 +90,10 @@ pub fn judge(address: SocketAddr, port: &Port, socket: bool) -> Finding {
             "port",
             format!("{address} is forgesyted's, and it is not ready: {why}"),
             "look at the pipelines above, and at `journalctl -u forgesyted`",
+        ),
+        Port::Held => Finding::ok(
+            "port",
+            "systemd holds the port of forgesyted.socket; it was not asked, since a connection starts the service",
         ),
         Port::Taken if socket => Finding::ok("port", format!("systemd listens on {address} for forgesyted")),
         Port::Taken => Finding::error(
@@ -112,6 +127,7 @@ mod tests {
             (Port::Ours { waits: Some("starting".into()) }, false, Status::Warning),
             (Port::Taken, false, Status::Error),
             (Port::Taken, true, Status::Ok),
+            (Port::Held, true, Status::Ok),
             (refused(), false, Status::Error),
         ] {
             assert_eq!(judge(LOCAL, &port, socket).status, expected, "{port:?}");

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::finding::Finding;
-use crate::commands::child;
+use crate::launch::child;
 
 /// Longest wait for the service manager's answer.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -11,60 +11,45 @@ use crate::{cache, paths, shell};
 
 /// The release: of those whose C library runs what is built for the boards, the oldest.
 const RELEASE: &str = "bookworm";
-/// What the packages depend on, so that installing them takes no network.
-const PACKAGES: &[&str] = &["adduser", "libstdc++6", "systemd", "zlib1g"];
-/// What makes a machine of it: a kernel for virtual ones, and what has to be there to start it.
-const MACHINE_PACKAGES: &[&str] = &["initramfs-tools", "iproute2", "linux-image-cloud-arm64", "systemd-sysv", "udev"];
+/// What the packages depend on, so that installing them takes no network; and what makes a machine of it: a kernel for
+/// virtual ones, and what has to be there to start it.
+const PACKAGES: &[&str] = &[
+    "adduser",
+    "initramfs-tools",
+    "iproute2",
+    "libstdc++6",
+    "linux-image-cloud-arm64",
+    "systemd",
+    "systemd-sysv",
+    "udev",
+    "zlib1g",
+];
 /// Pages for people, and packages that are installed already.
 const SUPERFLUOUS: &[&str] = &["usr/share/doc", "usr/share/locale", "usr/share/man", "var/cache/apt/archives"];
 /// Free space needed while it is made.
 const NEEDED_BYTES: u64 = 1_000_000_000;
 
-/// What a Debian is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Debian {
-    /// Running programs in its folder.
-    Folder,
-    /// Being booted.
-    Machine,
-}
-
-impl Debian {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Folder => "arm64",
-            Self::Machine => "arm64-machine",
-        }
-    }
-
-    fn packages(self) -> String {
-        let more = if self == Self::Machine { MACHINE_PACKAGES } else { &[] };
-        [PACKAGES, more].concat().join(",")
-    }
-}
-
 /// The path of the kept one, made unless it is there. Programs for aarch64 have to start here already.
 ///
 /// # Errors
 /// When it has to be made and cannot: that takes root and a network.
-pub(super) fn ensure(debian: Debian) -> Result<PathBuf> {
-    let recipe = [&debian.packages(), &SUPERFLUOUS.join(" ")].map(String::as_str).join("\n");
-    let name = format!("{}-{RELEASE}-{:016x}", debian.name(), cache::fingerprint(&recipe));
-    let folder = paths::cache()?.join(name);
+pub(super) fn ensure() -> Result<PathBuf> {
+    let recipe = [PACKAGES, SUPERFLUOUS].concat().join(" ");
+    let folder = paths::cache()?.join(format!("arm64-{RELEASE}-{:016x}", cache::fingerprint(&recipe)));
     cache::ensure(&folder, |partial| {
         cache::check_space(partial, NEEDED_BYTES, "the Debian for arm64")?;
         let title = format!("making a Debian {RELEASE} for arm64 in {} (once)", folder.display());
-        shell::step(&title, || make(partial, debian))
+        shell::step(&title, || make(partial))
     })?;
     Ok(folder.join("root"))
 }
 
-fn make(folder: &Path, debian: Debian) -> Result<()> {
+fn make(folder: &Path) -> Result<()> {
     let root = folder.join("root");
     let mut debootstrap = Command::new("debootstrap");
     debootstrap.args(["--arch=arm64", "--variant=minbase", "--force-check-gpg"]);
     debootstrap.arg(format!("--keyring={DEBIAN_KEYRING}"));
-    debootstrap.arg(format!("--include={}", debian.packages()));
+    debootstrap.arg(format!("--include={}", PACKAGES.join(",")));
     debootstrap.arg(RELEASE).arg(&root);
     shell::run_logged(debootstrap, &folder.join("log")).context("cannot make a Debian: it takes root and a network")?;
     for superfluous in SUPERFLUOUS {
@@ -78,8 +63,8 @@ fn make(folder: &Path, debian: Debian) -> Result<()> {
 ///
 /// # Errors
 /// When the file system refuses.
-pub(super) fn copy(debian: Debian, folder: &Path) -> Result<()> {
-    let from = ensure(debian)?;
+pub(super) fn copy_to(folder: &Path) -> Result<()> {
+    let from = ensure()?;
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }
