@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::pipeline::Pipeline;
 use crate::pipeline::frame::Frame;
-use crate::pipeline::service::{self, FrameFailure, Scratch};
+use crate::pipeline::service::{self, FrameFailure, FrameRun, Scratch};
 use crate::pipeline::torch::Device;
+use crate::pipeline::{Pipeline, PipelineState};
 use crate::protocol::StreamError;
 use crate::telemetry::metrics::Metrics;
 pub use native::{exit_now, tune_allocator};
@@ -34,11 +34,19 @@ pub struct Job {
     pub frame: Frame,
     /// Since when it could have run.
     pub could_run_at: Instant,
+    /// What the pipeline keeps of the session; it comes back with the outcome.
+    pub state: PipelineState,
 }
 
 impl Job {
-    fn run(&self, scratch: &mut Scratch) -> Result<String, FrameFailure> {
-        service::run_on_frame(&self.pipeline, self.frame_index, &self.frame, self.could_run_at, scratch)
+    fn run(&mut self, scratch: &mut Scratch) -> Result<String, FrameFailure> {
+        let run = FrameRun {
+            frame_index: self.frame_index,
+            frame: &self.frame,
+            could_run_at: self.could_run_at,
+            state: &mut self.state,
+        };
+        service::run_on_frame(&self.pipeline, run, scratch)
     }
 }
 
@@ -47,9 +55,9 @@ impl Job {
 pub trait Lane: Send + Sync + fmt::Debug {
     /// The next frame to run; none when nothing waits any more.
     fn take(&self) -> Option<Job>;
-    /// Takes the outcome of the frame taken last: its result as JSON text, or the error that ends the session. Returns
-    /// whether another frame waits.
-    fn deliver(&self, frame_index: u64, outcome: Result<String, StreamError>) -> bool;
+    /// Takes the outcome of the frame taken last: its result as JSON text, or the error that ends the session; and the
+    /// state that went with it. Returns whether another frame waits.
+    fn deliver(&self, frame_index: u64, state: PipelineState, outcome: Result<String, StreamError>) -> bool;
     /// Tells whoever sends replies that outcomes were delivered; called on the reactor, once for all that came together.
     fn announce(&self);
     /// The session's identity and pipeline, for logs.

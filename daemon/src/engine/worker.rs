@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use super::schedule::Schedule;
 use super::{EnginePlan, Job, Lane};
+use crate::pipeline::PipelineState;
 use crate::pipeline::service::{FrameFailure, Scratch};
 use crate::pipeline::torch;
 use crate::protocol::{ErrorCode, StreamError};
@@ -176,18 +177,19 @@ impl Shared {
     }
 
     fn serve(&self, lane: Arc<dyn Lane>, scratch: &mut Scratch) {
-        let Some(job) = lane.take() else { return };
+        let Some(mut job) = lane.take() else { return };
         let outcome = catch_unwind(AssertUnwindSafe(|| job.run(scratch)));
         let outcome = match outcome {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(failure)) => Err(self.failed(&*lane, &job, failure)),
             Err(panic) => {
-                // Its buffers may be in any state.
+                // Its buffers and the session's may be in any state.
                 *scratch = Scratch::default();
+                job.state = PipelineState::default();
                 Err(self.panicked(&*lane, &job, &*panic))
             }
         };
-        let more = lane.deliver(job.frame_index, outcome);
+        let more = lane.deliver(job.frame_index, job.state, outcome);
         self.note_served(Arc::clone(&lane));
         if more {
             // This worker comes round at once, so nobody needs to be woken for it.

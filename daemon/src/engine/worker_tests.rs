@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::*;
 use crate::pipeline::frame::Frame;
 use crate::pipeline::image::{ImageNeed, Scaler};
-use crate::pipeline::nodes::{Node, Payload};
+use crate::pipeline::nodes::{Node, NodeFrame};
 use crate::pipeline::{self, Pipeline};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,8 +24,8 @@ impl Node for Moody {
         ImageNeed::None
     }
 
-    fn run(&self, payload: &Payload<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
-        match payload.frame_index {
+    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
+        match frame.frame_index {
             2 => panic!("a defect"),
             3 => Err("an error".to_owned()),
             index => Ok(Map::from_iter([("index".to_owned(), index.into())])),
@@ -48,10 +48,11 @@ impl Lane for Backlog {
     fn take(&self) -> Option<Job> {
         let frame_index = self.frames.lock().unwrap().pop_front()?;
         let pipeline = Arc::clone(&self.pipeline);
-        Some(Job { pipeline, frame_index, frame: Frame::jpeg(Bytes::new()), could_run_at: Instant::now() })
+        let state = PipelineState::default();
+        Some(Job { pipeline, frame_index, frame: Frame::jpeg(Bytes::new()), could_run_at: Instant::now(), state })
     }
 
-    fn deliver(&self, frame_index: u64, outcome: Result<String, StreamError>) -> bool {
+    fn deliver(&self, frame_index: u64, _: PipelineState, outcome: Result<String, StreamError>) -> bool {
         let more = !self.frames.lock().unwrap().is_empty();
         self.delivered.send((self.number, frame_index, outcome.map_err(|error| error.code))).unwrap();
         more

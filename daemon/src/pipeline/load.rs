@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use thiserror::Error;
 
@@ -12,13 +13,14 @@ use super::graph::{self, GraphNode};
 use super::image::{self, ImageNeed};
 use super::nodes::{self, NodeSetup};
 use super::origin::{Origin, Stamp};
-use super::service::{self, FrameFailure, Scratch};
+use super::service::{self, FrameFailure, FrameRun, Scratch};
+use super::state::PipelineState;
 use super::torch::{self, Device};
 use super::{Pipeline, PipelineNode};
 
 /// Runs of the sample frame: libtorch's profiling executor optimises a module on its first two runs for a shape, and the
 /// third shows that what it made works.
-const WARM_UP_RUNS: usize = 3;
+const WARM_UP_RUNS: u64 = 3;
 /// The sample frame's width and height.
 const SAMPLE_SIZE: (usize, usize) = (640, 480);
 
@@ -57,15 +59,15 @@ pub(super) fn load(file: &Path, plan: &LoadPlan) -> Result<Pipeline, String> {
         .collect();
     let order = graph::order(&graph).map_err(|error| error.to_string())?;
     let ordered: Vec<&NodeDefinition> = order.iter().filter_map(|&at| definition.nodes.get(at)).collect();
-    let models = RefCell::default();
-    let built = ordered.iter().map(|node| build(node, &ordered, file, plan, &models)).collect::<Result<Vec<_>, _>>()?;
+    let files = RefCell::default();
+    let built = ordered.iter().map(|node| build(node, &ordered, file, plan, &files)).collect::<Result<Vec<_>, _>>()?;
     let pipeline = Pipeline {
         name: definition.name.unwrap_or_else(|| definition.id.clone()),
         id: definition.id,
         file: file.to_owned(),
         image_need: built.iter().fold(ImageNeed::None, |need, node| need.and(node.node.needs())),
         nodes: built,
-        origin: Origin { file: stamp, models: models.into_inner() },
+        origin: Origin { file: stamp, files: files.into_inner() },
         metrics: None,
     };
     warm_up(&pipeline)?;
@@ -74,7 +76,7 @@ pub(super) fn load(file: &Path, plan: &LoadPlan) -> Result<Pipeline, String> {
 
 /// Whether loading the pipeline's file now would make the same pipeline again.
 pub(super) fn is_current(pipeline: &Pipeline, file: &Path, plan: &LoadPlan) -> bool {
-    let find = |model: &Path| nodes::find_model(model, folder_of(file), &plan.model_dirs).ok();
+    let find = |named: &Path| nodes::find_file(named, "file", folder_of(file), &plan.model_dirs).ok();
     pipeline.origin.is_current(file, find)
 }
 
@@ -87,7 +89,7 @@ fn build(
     ordered: &[&NodeDefinition],
     file: &Path,
     plan: &LoadPlan,
-    models: &RefCell<Vec<(PathBuf, Stamp)>>,
+    files: &RefCell<Vec<(PathBuf, Stamp)>>,
 ) -> Result<PipelineNode, String> {
     let setup = NodeSetup {
         id: &node.id,
@@ -95,7 +97,7 @@ fn build(
         folder: folder_of(file),
         model_dirs: &plan.model_dirs,
         device: plan.device,
-        models,
+        files,
     };
     let (kind, built) = nodes::build(&node.kind, &setup).map_err(|reason| format!("node \"{}\": {reason}", node.id))?;
     let inputs = ordered.iter().enumerate().filter(|(_, other)| node.inputs.contains(&other.id)).map(|(at, _)| at);
@@ -105,9 +107,10 @@ fn build(
 fn warm_up(pipeline: &Pipeline) -> Result<(), String> {
     let _no_grad = torch::prepare_thread(1);
     let sample = Frame::jpeg(image::sample_jpeg(SAMPLE_SIZE.0, SAMPLE_SIZE.1)?.into());
-    let mut scratch = Scratch::default();
-    for _ in 0..WARM_UP_RUNS {
-        service::run(pipeline, 1, &sample, &mut scratch).map_err(|failure| match failure {
+    let (mut scratch, mut state) = (Scratch::default(), PipelineState::default());
+    for frame_index in 1..=WARM_UP_RUNS {
+        let run = FrameRun { frame_index, frame: &sample, could_run_at: Instant::now(), state: &mut state };
+        service::run_on_frame(pipeline, run, &mut scratch).map_err(|failure| match failure {
             FrameFailure::Node { node, reason } => format!("node \"{node}\" fails on the sample frame: {reason}"),
             FrameFailure::Undecodable(error) => format!("the sample frame does not decode: {error}"),
         })?;

@@ -84,6 +84,6 @@ pub fn of_one_node(id: &str, node: Box<dyn Node>) -> Pipeline {
     let image_need = node.needs();
     let nodes = vec![PipelineNode { id: "node".to_owned(), kind: "test", inputs: Vec::new(), node }];
     let (id, name, file) = (id.to_owned(), id.to_owned(), PathBuf::from("/proc/self/exe"));
-    let origin = Origin { file: Stamp::of(&file).expect("this program"), models: Vec::new() };
+    let origin = Origin { file: Stamp::of(&file).expect("this program"), files: Vec::new() };
     Pipeline { id, name, file, nodes, image_need, origin, metrics: None }
 }

@@ -7,6 +7,8 @@
 #[cfg(feature = "engine")]
 pub mod definition;
 #[cfg(feature = "engine")]
+pub mod detection;
+#[cfg(feature = "engine")]
 pub mod encode;
 pub mod frame;
 #[cfg(feature = "engine")]
@@ -30,6 +32,8 @@ pub mod registry;
 #[cfg(feature = "engine")]
 pub mod service;
 #[cfg(feature = "engine")]
+mod state;
+#[cfg(feature = "engine")]
 pub mod torch;
 
 #[cfg(feature = "engine")]
@@ -41,3 +45,5 @@ use loaded::PipelineNode;
 pub use loaded::of_one_node;
 #[cfg(feature = "engine")]
 pub use loaded::{Pipeline, PipelineView};
+#[cfg(feature = "engine")]
+pub use state::PipelineState;

@@ -1,4 +1,4 @@
-//! What a pipeline was made of: its file and its models. A reload keeps a pipeline that would be made of the same again,
+//! What a pipeline was made of: its file, its models, its labels. A reload keeps a pipeline that would be made of the same again,
 //! so that a changed threshold does not load every model anew.
 
 use std::fs;
@@ -19,8 +19,8 @@ pub(super) struct Stamp {
 #[derive(Debug)]
 pub(super) struct Origin {
     pub(super) file: Stamp,
-    /// Each model as the pipeline file names it, and where it was found.
-    pub(super) models: Vec<(PathBuf, Stamp)>,
+    /// Each model, or other file of a node, as the pipeline file names it, and where it was found.
+    pub(super) files: Vec<(PathBuf, Stamp)>,
 }
 
 impl Stamp {
@@ -33,9 +33,9 @@ impl Stamp {
 }
 
 impl Origin {
-    /// Whether every file is still found where it was, unchanged. `find` says where a model is found now.
+    /// Whether every file is still found where it was, unchanged. `find` says where a named file is found now.
     pub(super) fn is_current(&self, file: &Path, find: impl Fn(&Path) -> Option<PathBuf>) -> bool {
         let same = |stamp: &Stamp, now: Option<PathBuf>| now.and_then(|now| Stamp::of(&now)).as_ref() == Some(stamp);
-        same(&self.file, Some(file.to_owned())) && self.models.iter().all(|(model, stamp)| same(stamp, find(model)))
+        same(&self.file, Some(file.to_owned())) && self.files.iter().all(|(named, stamp)| same(stamp, find(named)))
     }
 }

@@ -8,17 +8,22 @@ use thiserror::Error;
 
 use super::Pipeline;
 use super::frame::Frame;
-use super::image::{DecodeError, Decoder, ImageNeed, Scaler};
-use super::nodes::Payload;
+use super::image::{DecodeError, Decoder, ImageNeed, Picture, Scaler};
+use super::nodes::NodeFrame;
+use super::state::PipelineState;
 use crate::protocol::{ErrorCode, StreamError};
 
 /// Most bytes of a frame's result as JSON text. Numbers are limited already; strings of a module are not.
 const MAX_RESULT_BYTES: usize = 1 << 20;
 
-/// What a worker keeps between frames: its decoder and scaler, with their buffers.
+/// A defect of a node kind; it costs the frame's session and nothing else.
+const NO_OUTPUT: &str = "it gave no output for the frame";
+
+/// What a worker keeps between frames: its decoders and scaler, with their buffers.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    decoder: Decoder,
+    /// One for each frame of a batch.
+    decoders: Vec<Decoder>,
     scaler: Scaler,
 }
 
@@ -38,6 +43,12 @@ pub enum FrameFailure {
     },
 }
 
+impl FrameFailure {
+    fn of_last_node(pipeline: &Pipeline, reason: String) -> Self {
+        FrameFailure::Node { node: pipeline.nodes.last().map_or_else(String::new, |node| node.id.clone()), reason }
+    }
+}
+
 impl From<FrameFailure> for StreamError {
     fn from(failure: FrameFailure) -> Self {
         match failure {
@@ -52,62 +63,129 @@ impl From<FrameFailure> for StreamError {
     }
 }
 
-/// Runs one frame that could run since `could_run_at` and returns its result as JSON text. Times each stage.
+/// One frame that is to run.
+#[derive(Debug)]
+pub struct FrameRun<'a> {
+    /// Its number in its session.
+    pub frame_index: u64,
+    /// The frame as it was received.
+    pub frame: &'a Frame,
+    /// Since when it could have run.
+    pub could_run_at: Instant,
+    /// What the pipeline keeps of the session.
+    pub state: &'a mut PipelineState,
+}
+
+/// Runs one frame and returns its result as JSON text. Times each stage.
 ///
 /// # Errors
 /// [`FrameFailure`]: an undecodable frame, or a node that failed.
-pub fn run_on_frame(
-    pipeline: &Pipeline,
-    frame_index: u64,
-    frame: &Frame,
-    could_run_at: Instant,
-    scratch: &mut Scratch,
-) -> Result<String, FrameFailure> {
-    if let Some(metrics) = &pipeline.metrics {
-        metrics.wait.observe(could_run_at.elapsed().as_secs_f64());
-    }
-    let merged = run(pipeline, frame_index, frame, scratch)?;
-    let result = Value::Object(merged).to_string();
-    if result.len() > MAX_RESULT_BYTES {
-        let reason = format!("the result has {} bytes of JSON, and at most {MAX_RESULT_BYTES} are sent", result.len());
-        let node = pipeline.nodes.last().map_or_else(String::new, |node| node.id.clone());
-        return Err(FrameFailure::Node { node, reason });
-    }
-    if let Some(metrics) = &pipeline.metrics {
-        metrics.total.observe(could_run_at.elapsed().as_secs_f64());
-    }
-    Ok(result)
+pub fn run_on_frame(pipeline: &Pipeline, run: FrameRun<'_>, scratch: &mut Scratch) -> Result<String, FrameFailure> {
+    run_on_frames(pipeline, &mut [run], scratch)
+        .pop()
+        .unwrap_or_else(|| Err(FrameFailure::of_last_node(pipeline, NO_OUTPUT.to_owned())))
 }
 
-/// Runs the DAG on one frame and merges the nodes' outputs in the order in which they ran; later wins.
-pub(super) fn run(
+/// Runs frames of as many sessions as one batch: each node once for all of them. Returns each frame's result as JSON text,
+/// in their order; one frame's failure is not another's. Times each stage: a frame's share of a batch is the whole of it.
+pub fn run_on_frames(
     pipeline: &Pipeline,
-    frame_index: u64,
-    frame: &Frame,
+    runs: &mut [FrameRun<'_>],
     scratch: &mut Scratch,
-) -> Result<Map<String, Value>, FrameFailure> {
-    let Scratch { decoder, scaler } = scratch;
-    let image = match pipeline.image_need {
-        ImageNeed::None => None,
-        need => {
-            let started = Instant::now();
-            let picture = decoder.decode(frame, need)?;
-            if let Some(metrics) = &pipeline.metrics {
-                metrics.decode.observe(started.elapsed().as_secs_f64());
-            }
-            Some(picture)
-        }
-    };
-    let mut outputs: Vec<Map<String, Value>> = Vec::with_capacity(pipeline.nodes.len());
-    for (at, node) in pipeline.nodes.iter().enumerate() {
-        let seen = node.inputs.iter().filter_map(|&input| outputs.get(input)).cloned();
-        let payload = Payload { frame_index, image, upstream: merge(seen) };
-        let started = Instant::now();
-        let output = node.node.run(&payload, scaler);
-        time_node(pipeline, at, started.elapsed());
-        outputs.push(output.map_err(|reason| FrameFailure::Node { node: node.id.clone(), reason })?);
+) -> Vec<Result<String, FrameFailure>> {
+    if let Some(metrics) = &pipeline.metrics {
+        runs.iter().for_each(|run| metrics.wait.observe(run.could_run_at.elapsed().as_secs_f64()));
     }
-    Ok(merge(outputs.into_iter()))
+    let merged = run(pipeline, runs, scratch);
+    let finish = |(merged, run): (Result<Map<String, Value>, FrameFailure>, &FrameRun<'_>)| {
+        let result = Value::Object(merged?).to_string();
+        if result.len() > MAX_RESULT_BYTES {
+            let reason =
+                format!("the result has {} bytes of JSON, and at most {MAX_RESULT_BYTES} are sent", result.len());
+            return Err(FrameFailure::of_last_node(pipeline, reason));
+        }
+        if let Some(metrics) = &pipeline.metrics {
+            metrics.total.observe(run.could_run_at.elapsed().as_secs_f64());
+        }
+        Ok(result)
+    };
+    merged.into_iter().zip(runs.iter()).map(finish).collect()
+}
+
+/// A frame on its way through the nodes.
+struct Underway<'a> {
+    image: Option<Picture<'a>>,
+    outputs: Vec<Map<String, Value>>,
+}
+
+/// Runs the DAG on frames and merges the nodes' outputs in the order in which they ran; later wins.
+fn run(
+    pipeline: &Pipeline,
+    runs: &mut [FrameRun<'_>],
+    scratch: &mut Scratch,
+) -> Vec<Result<Map<String, Value>, FrameFailure>> {
+    let Scratch { decoders, scaler } = scratch;
+    decoders.resize_with(runs.len().max(decoders.len()), Decoder::default);
+    let mut underway: Vec<Result<Underway<'_>, FrameFailure>> = runs
+        .iter()
+        .zip(decoders)
+        .map(|(run, decoder)| Ok(Underway { image: decode(pipeline, run.frame, decoder)?, outputs: Vec::new() }))
+        .collect();
+    for at in 0..pipeline.nodes.len() {
+        run_node(pipeline, at, runs, &mut underway, scaler);
+    }
+    underway.into_iter().map(|frame| frame.map(|frame| merge(frame.outputs.into_iter()))).collect()
+}
+
+fn decode<'a>(
+    pipeline: &Pipeline,
+    frame: &'a Frame,
+    decoder: &'a mut Decoder,
+) -> Result<Option<Picture<'a>>, DecodeError> {
+    if pipeline.image_need == ImageNeed::None {
+        return Ok(None);
+    }
+    let started = Instant::now();
+    let picture = decoder.decode(frame, pipeline.image_need)?;
+    if let Some(metrics) = &pipeline.metrics {
+        metrics.decode.observe(started.elapsed().as_secs_f64());
+    }
+    Ok(Some(picture))
+}
+
+/// Runs the node at this place on all frames that have not failed.
+fn run_node(
+    pipeline: &Pipeline,
+    at: usize,
+    runs: &mut [FrameRun<'_>],
+    underway: &mut [Result<Underway<'_>, FrameFailure>],
+    scaler: &mut Scaler,
+) {
+    let Some(node) = pipeline.nodes.get(at) else { return };
+    let mut seen = Vec::with_capacity(runs.len());
+    let mut places = Vec::with_capacity(runs.len());
+    for (place, (run, frame)) in runs.iter_mut().zip(underway.iter()).enumerate() {
+        let (Ok(frame), Some(state)) = (frame, run.state.node(pipeline, at)) else { continue };
+        let upstream = merge(node.inputs.iter().filter_map(|&input| frame.outputs.get(input)).cloned());
+        seen.push(NodeFrame { frame_index: run.frame_index, image: frame.image, upstream, state });
+        places.push(place);
+    }
+    let started = Instant::now();
+    let mut outputs = node.node.run_batch(&mut seen, scaler).into_iter();
+    let took = started.elapsed();
+    for place in places {
+        time_node(pipeline, at, took);
+        let output = outputs.next().unwrap_or_else(|| Err(NO_OUTPUT.to_owned()));
+        let Some(frame) = underway.get_mut(place) else { continue };
+        match output {
+            Ok(output) => {
+                if let Ok(frame) = frame {
+                    frame.outputs.push(output);
+                }
+            }
+            Err(reason) => *frame = Err(FrameFailure::Node { node: node.id.clone(), reason }),
+        }
+    }
 }
 
 fn time_node(pipeline: &Pipeline, at: usize, took: Duration) {

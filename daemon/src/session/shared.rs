@@ -12,8 +12,8 @@ use super::manager::SessionManager;
 use super::start::{SessionStart, Shown};
 use super::view::{SessionTotals, SessionView};
 use crate::engine::{Job, Lane};
-use crate::pipeline::Pipeline;
 use crate::pipeline::frame::Frame;
+use crate::pipeline::{Pipeline, PipelineState};
 use crate::protocol::{ErrorCode, StreamError};
 use crate::sink::slots::{Outgoing, ReplySlots};
 use crate::sink::watch::Results;
@@ -38,6 +38,8 @@ pub struct Session {
 struct State {
     manager: SessionManager,
     replies: ReplySlots,
+    /// What the pipeline keeps between frames; it is with the frame that runs.
+    pipeline: PipelineState,
     /// When the frame before was done, or the session began: no frame could run earlier.
     free_since: Instant,
     /// Since when the frame that runs could: it was received, and the frame before it was done.
@@ -62,6 +64,7 @@ impl Session {
         let state = State {
             manager,
             replies,
+            pipeline: PipelineState::default(),
             free_since: now,
             could_run_at: now,
             running: (now, None),
@@ -310,10 +313,11 @@ impl Lane for Session {
         let looked_at = self.start.camera.as_ref().is_some_and(|camera| camera.shown.receiver_count() > 0);
         state.running = (frame.captured_at, looked_at.then(|| frame.frame.clone()));
         let pipeline = Arc::clone(&self.start.pipeline);
-        Some(Job { pipeline, frame_index: frame.frame_index, frame: frame.frame, could_run_at })
+        let kept = std::mem::take(&mut state.pipeline);
+        Some(Job { pipeline, frame_index: frame.frame_index, frame: frame.frame, could_run_at, state: kept })
     }
 
-    fn deliver(&self, frame_index: u64, outcome: Result<String, StreamError>) -> bool {
+    fn deliver(&self, frame_index: u64, kept: PipelineState, outcome: Result<String, StreamError>) -> bool {
         let now = Instant::now();
         let metrics = &self.start.metrics;
         if let Ok(result) = &outcome {
@@ -321,6 +325,7 @@ impl Lane for Session {
         }
         let (more, discarded) = {
             let mut state = self.lock();
+            state.pipeline = kept;
             match outcome {
                 Err(error) if self.forgives(&error, &mut state.undecodable) => {
                     state.manager.fail();
@@ -364,7 +369,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::pipeline::image::{ImageNeed, Scaler};
-    use crate::pipeline::nodes::{Node, Payload};
+    use crate::pipeline::nodes::{Node, NodeFrame};
     use crate::pipeline::of_one_node;
     use crate::telemetry::metrics::Metrics;
 
@@ -376,7 +381,11 @@ mod tests {
             ImageNeed::None
         }
 
-        fn run(&self, _: &Payload<'_>, _: &mut Scaler) -> Result<serde_json::Map<String, serde_json::Value>, String> {
+        fn run(
+            &self,
+            _: &mut NodeFrame<'_>,
+            _: &mut Scaler,
+        ) -> Result<serde_json::Map<String, serde_json::Value>, String> {
             Ok(serde_json::Map::new())
         }
     }

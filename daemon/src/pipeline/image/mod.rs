@@ -13,7 +13,7 @@ use turbojpeg::{Image, PixelFormat, ScalingFactor};
 
 use super::frame::Rotation;
 pub use decoder::Decoder;
-pub use scaler::Scaler;
+pub use scaler::{Placement, Scaler};
 
 /// Bytes of a pixel: red, green and blue.
 pub(super) const RGB: usize = 3;

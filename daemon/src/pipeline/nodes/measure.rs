@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Node, NodeSetup, Payload};
+use super::{Node, NodeFrame, NodeSetup};
 use crate::pipeline::image::{ImageNeed, Scaler};
-use crate::pipeline::torch::{InputLayout, Module};
+use crate::pipeline::torch::{Input, Module, Normalise};
 
 /// Largest side of `input_size`, in pixels.
 const MAX_SIDE: usize = 8192;
@@ -19,13 +19,13 @@ struct Settings {
     model: PathBuf,
     input_size: Option<[usize; 2]>,
     #[serde(default)]
-    input: Input,
+    input: Layout,
 }
 
 /// What the module is fed.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Input {
+enum Layout {
     /// `[1, 3, H, W]`, float32, 0 to 1.
     #[default]
     F32,
@@ -38,7 +38,7 @@ struct Measure {
     id: String,
     module: Module,
     input_size: Option<[usize; 2]>,
-    layout: InputLayout,
+    normalise: Normalise,
 }
 
 pub(super) fn build(setup: &NodeSetup<'_>) -> Result<Box<dyn Node>, String> {
@@ -48,12 +48,12 @@ pub(super) fn build(setup: &NodeSetup<'_>) -> Result<Box<dyn Node>, String> {
     {
         return Err(format!("input_size = [{width}, {height}]: width and height are 1 to {MAX_SIDE}"));
     }
-    let layout = match settings.input {
-        Input::F32 => InputLayout::BatchOfUnitFloats,
-        Input::U8 => InputLayout::Bytes,
+    let normalise = match settings.input {
+        Layout::F32 => Normalise::Unit,
+        Layout::U8 => Normalise::Bytes,
     };
-    let module = Module::load(&setup.find_model(&settings.model)?, setup.device)?;
-    Ok(Box::new(Measure { id: setup.id.to_owned(), module, input_size: settings.input_size, layout }))
+    let module = setup.load_module(&settings.model)?;
+    Ok(Box::new(Measure { id: setup.id.to_owned(), module, input_size: settings.input_size, normalise }))
 }
 
 impl Node for Measure {
@@ -61,13 +61,13 @@ impl Node for Measure {
         self.input_size.map_or(ImageNeed::Whole, |[width, height]| ImageNeed::AtLeast(width, height))
     }
 
-    fn run(&self, payload: &Payload<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
-        let picture = payload.image.ok_or("the frame was not decoded for it")?;
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
+        let picture = frame.image.ok_or("the frame was not decoded for it")?;
         // Without input_size the module gets the frame's own size, also when another node made it decode smaller: the
         // needs of all nodes are added up, and `Whole` wins.
         let [width, height] = self.input_size.unwrap_or([picture.width, picture.height]);
-        let rgb = scaler.stretch(&picture, width, height)?;
-        Ok(match self.module.run_on_image(rgb, width, height, self.layout)? {
+        let input = Input::of(scaler.stretch(&picture, width, height)?, width, height)?;
+        Ok(match self.module.run_to_json(&input, &self.normalise)? {
             Value::Object(output) => output,
             other => Map::from_iter([(self.id.clone(), other)]),
         })

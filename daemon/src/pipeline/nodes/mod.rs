@@ -1,6 +1,8 @@
 //! Node kinds, one file each. Lives here: what a kind's settings are and what it makes of a frame. Does not live here:
 //! the order of nodes (`graph`), decoding (`image`) and libtorch itself (`torch`).
 
+#[allow(dead_code)] // first used by the kinds that name classes
+mod labels;
 mod measure;
 mod noop;
 
@@ -13,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::image::{ImageNeed, Picture, Scaler};
 use super::origin::Stamp;
-use super::torch::Device;
+use super::torch::{Device, Module};
 
 /// The table of kinds: a name in pipeline files, and what builds it. A new kind is a file and a line here.
 const KINDS: &[(&str, Build)] = &[("measure", measure::build), ("noop", noop::build)];
@@ -25,22 +27,42 @@ pub trait Node: Send + Sync + fmt::Debug {
     /// How much of the picture it needs.
     fn needs(&self) -> ImageNeed;
 
+    /// What it keeps of a session between frames, before the session's first frame.
+    fn new_state(&self) -> NodeState {
+        NodeState::None
+    }
+
     /// Makes its output of a frame.
     ///
     /// # Errors
     /// One sentence for the log, without a trace.
-    fn run(&self, payload: &Payload<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String>;
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String>;
+
+    /// Makes its outputs of several sessions' frames, in their order. A node that gains by it runs its model once for all.
+    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
+        frames.iter_mut().map(|frame| self.run(frame, scaler)).collect()
+    }
 }
 
-/// What a node sees of a frame.
+/// What a node keeps of a session between frames.
+#[derive(Debug, Default)]
+pub enum NodeState {
+    /// Nothing.
+    #[default]
+    None,
+}
+
+/// What a node sees of a frame: the payload, and what it kept of the session.
 #[derive(Debug)]
-pub struct Payload<'a> {
+pub struct NodeFrame<'a> {
     /// The frame's number in its session.
     pub frame_index: u64,
     /// The picture; none in a pipeline of which no node needs one.
     pub image: Option<Picture<'a>>,
     /// The outputs of the nodes named in `inputs`, merged; later nodes win.
     pub upstream: Map<String, Value>,
+    /// What the node kept of the session.
+    pub state: &'a mut NodeState,
 }
 
 /// What a node is built from.
@@ -50,14 +72,14 @@ pub struct NodeSetup<'a> {
     pub id: &'a str,
     /// Its own settings.
     pub settings: &'a toml::Table,
-    /// The pipeline file's folder, searched first for models.
+    /// The pipeline file's folder, searched first for models and other files.
     pub folder: &'a Path,
     /// The configured model folders, searched next.
     pub model_dirs: &'a [PathBuf],
     /// Where models run.
     pub device: Device,
-    /// The models found so far.
-    pub(super) models: &'a RefCell<Vec<(PathBuf, Stamp)>>,
+    /// The files found so far.
+    pub(super) files: &'a RefCell<Vec<(PathBuf, Stamp)>>,
 }
 
 /// Builds a node of a kind; also gives the kind's name as it stands in the table.
@@ -78,26 +100,31 @@ impl NodeSetup<'_> {
         self.settings.clone().try_into().map_err(|error: toml::de::Error| error.message().replace('\n', " "))
     }
 
-    /// Finds a model file and notes it as one that the pipeline is made of.
-    fn find_model(&self, model: &Path) -> Result<PathBuf, String> {
-        let found = find_model(model, self.folder, self.model_dirs)?;
-        self.models.borrow_mut().extend(Stamp::of(&found).map(|stamp| (model.to_owned(), stamp)));
+    /// Loads a module where this node's models run.
+    fn load_module(&self, model: &Path) -> Result<Module, String> {
+        Module::load(&self.find_file(model, "model")?, self.device)
+    }
+
+    /// Finds a file that the setting `what` names and notes it as one that the pipeline is made of.
+    fn find_file(&self, file: &Path, what: &str) -> Result<PathBuf, String> {
+        let found = find_file(file, what, self.folder, self.model_dirs)?;
+        self.files.borrow_mut().extend(Stamp::of(&found).map(|stamp| (file.to_owned(), stamp)));
         Ok(found)
     }
 }
 
-/// Finds a model file: as it stands when absolute, else beside the pipeline file, then in the model folders.
-pub(super) fn find_model(model: &Path, folder: &Path, model_dirs: &[PathBuf]) -> Result<PathBuf, String> {
+/// Finds a file of a node: as it stands when absolute, else beside the pipeline file, then in the model folders.
+pub(super) fn find_file(file: &Path, what: &str, folder: &Path, model_dirs: &[PathBuf]) -> Result<PathBuf, String> {
     let folders = std::iter::once(folder).chain(model_dirs.iter().map(PathBuf::as_path));
-    let mut candidates: Vec<PathBuf> = folders.map(|folder| folder.join(model)).collect();
+    let mut candidates: Vec<PathBuf> = folders.map(|folder| folder.join(file)).collect();
     candidates.dedup();
     match candidates.iter().find(|candidate| candidate.is_file()) {
         Some(found) => Ok(found.clone()),
         None => {
             let places: Vec<String> = candidates.iter().map(|place| place.display().to_string()).collect();
             Err(format!(
-                "model \"{}\" is not there; looked for {}. Put it there, or correct `model` or pipelines.model_dirs",
-                model.display(),
+                "{what} \"{}\" is not there; looked for {}. Put it there, or correct `{what}` or pipelines.model_dirs",
+                file.display(),
                 places.join(", ")
             ))
         }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Node, NodeSetup, Payload};
+use super::{Node, NodeFrame, NodeSetup};
 use crate::pipeline::image::{ImageNeed, Scaler};
 
 #[derive(Debug, Deserialize)]
@@ -19,7 +19,7 @@ impl Node for Noop {
         ImageNeed::None
     }
 
-    fn run(&self, _: &Payload<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
+    fn run(&self, _: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
         Ok(Map::new())
     }
 }

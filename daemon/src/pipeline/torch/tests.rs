@@ -1,5 +1,9 @@
 //! Error texts and JSON forms; modules themselves are run by the tests crate.
 
+use serde_json::Value;
+use tch::IValue;
+
+use super::json::to_json;
 use super::*;
 
 fn json(value: IValue) -> Result<Value, String> {
