@@ -69,8 +69,11 @@ fn free_bytes(folder: &Path) -> Result<u64> {
     Ok(about.f_bavail.saturating_mul(about.f_frsize))
 }
 
-/// A lock that the kernel releases when this process ends, however it ends.
-fn lock(path: &Path) -> Result<File> {
+/// A lock that the kernel releases when this process ends, however it ends; another xtask that has it is waited for.
+///
+/// # Errors
+/// When the file cannot be made or locked.
+pub fn lock(path: &Path) -> Result<File> {
     let what = || format!("cannot lock {}", path.display());
     let file = File::create(path).with_context(what)?;
     match file.try_lock() {

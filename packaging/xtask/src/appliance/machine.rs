@@ -8,8 +8,27 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::cgroup::Cgroup;
 use crate::shell;
 
+/// Enters the control groups whose folders come first, and becomes the command that follows `--`.
+const ENTER_AND_RUN: &str =
+    r#"while [ "$1" != -- ]; do echo 0 > "$1/cgroup.procs" || exit; shift; done; shift; exec "$@""#;
+/// In a process namespace of nspawn's own: the container's systemd outlives an nspawn that is killed, but nothing outlives the
+/// first process of its namespace, and that ends with `unshare`.
+const NSPAWN: &[&str] = &[
+    "--",
+    "unshare",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+    "systemd-nspawn",
+    "--quiet",
+    "--register=no",
+    "--keep-unit",
+    "--network-veth",
+];
 /// Longest that booting may take; it takes seconds.
 const BOOT_WITHIN: Duration = Duration::from_secs(90);
 /// Pause between two looks at whether it has booted.
@@ -18,9 +37,11 @@ const LOOK: Duration = Duration::from_millis(100);
 /// A container that runs; it ends with this value.
 #[derive(Debug)]
 pub(super) struct Machine {
-    nspawn: Child,
+    unshare: Child,
     leader: u32,
     address: String,
+    // Goes last, when nothing is left in it.
+    _group: Cgroup,
 }
 
 impl Machine {
@@ -37,24 +58,18 @@ impl Machine {
         let console = home.join("console.log");
         let output = File::create(&console).with_context(|| format!("cannot write {}", console.display()))?;
         let errors = output.try_clone().context("cannot share the console's file")?;
-        // A name for each process: two may test at once.
+        let group = Cgroup::make()?;
         let name = format!("fsd-{}", std::process::id());
         // The container must not outlive this process, however that ends.
         let mut nspawn = Command::new("setpriv");
-        nspawn.args([
-            "--pdeathsig",
-            "KILL",
-            "systemd-nspawn",
-            "--quiet",
-            "--register=no",
-            "--keep-unit",
-            "--network-veth",
-        ]);
+        nspawn.args(["--pdeathsig", "KILL", "sh", "-c", ENTER_AND_RUN, "sh"]).args(group.folders()).args(NSPAWN);
         nspawn.arg(format!("--machine={name}")).arg("--directory").arg(&root);
         nspawn.arg(format!("--bind-ro={}:{}", packages.display(), super::PACKAGES)).arg("--boot");
+        // nspawn is the first process where it runs, and such a one would log to the kernel.
+        nspawn.env("SYSTEMD_LOG_TARGET", "console");
         nspawn.stdin(Stdio::null()).stdout(output).stderr(errors);
-        let nspawn = nspawn.spawn().context("cannot start setpriv and systemd-nspawn")?;
-        let mut machine = Self { nspawn, leader: 0, address: String::new() };
+        let unshare = nspawn.spawn().context("cannot start setpriv, unshare and systemd-nspawn")?;
+        let mut machine = Self { unshare, leader: 0, address: String::new(), _group: group };
         machine.wait(&console)?;
         machine.connect(&name)?;
         Ok(machine)
@@ -73,11 +88,11 @@ impl Machine {
     fn wait(&mut self, console: &Path) -> Result<()> {
         let deadline = Instant::now() + BOOT_WITHIN;
         loop {
-            if let Some(status) = self.nspawn.try_wait().context("cannot watch systemd-nspawn")? {
+            if let Some(status) = self.unshare.try_wait().context("cannot watch systemd-nspawn")? {
                 bail!("systemd-nspawn ended ({status}):\n{}", last_of(console));
             }
-            // nspawn's child is at first a helper that goes again.
-            if let Some(leader) = child_of(self.nspawn.id())
+            // Its child is nspawn, whose child is at first a helper that goes again.
+            if let Some(leader) = child_of(self.unshare.id()).and_then(child_of)
                 && has_booted(leader)
             {
                 self.leader = leader;
@@ -114,8 +129,8 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         // All that is in it goes with it.
-        let _ = self.nspawn.kill();
-        let _ = self.nspawn.wait();
+        let _ = self.unshare.kill();
+        let _ = self.unshare.wait();
     }
 }
 

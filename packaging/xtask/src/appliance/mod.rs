@@ -1,9 +1,10 @@
 //! `cargo xtask test-appliance`: the packages, installed on a Debian with a real systemd, in a container of `systemd-nspawn`.
 //!
-//! Lives here: the system that it boots (`image`), the container (`machine`), a package to upgrade from (`previous`), and the
-//! call of the tests, which reach the container from outside. Does not live here: the packages (`deb`), the tests
-//! (`tests/appliance`).
+//! Lives here: the system that it boots (`image`), the container (`machine`) and its control group (`cgroup`), a package to
+//! upgrade from (`previous`), and the call of the tests, which reach the container from outside. Does not live here: the
+//! packages (`deb`), the tests (`tests/appliance`).
 
+mod cgroup;
 mod image;
 mod machine;
 mod previous;
@@ -19,7 +20,7 @@ use crate::arch::Arch;
 use crate::cargo::{self, Built, Profile};
 use crate::deb::{self, Packages};
 use crate::packages::{self, For};
-use crate::{paths, setup, shell};
+use crate::{cache, paths, setup, shell};
 use machine::Machine;
 
 /// The process number of the container's systemd, as this machine sees it.
@@ -71,6 +72,8 @@ fn without(error: Error, ci: bool) -> Result<()> {
 }
 
 fn run_tests(image: &Path, built: &Built, packages: &Packages, arguments: &[String]) -> Result<()> {
+    // Every checkout boots its own, but one at a time: the tests wait for a daemon that is not slowed down by another's.
+    let _lock = cache::lock(&paths::cache()?.join("appliance.lock"))?;
     let home = paths::target().join("appliance");
     let packages = gather(packages, &home)?;
     let machine = shell::step("booting the appliance", || Machine::boot(image, &packages, &home))?;

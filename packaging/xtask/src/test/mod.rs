@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test, with the tools that some of them need.
 //!
 //! Lives here: getting those tools (`tools`), the tree that a test moves and runs, and the call of `cargo test`, then of
-//! the checks of the packages (`crate::deb`) and the tests that need another machine (`crate::vm`).
+//! the checks of the packages (`crate::deb`) and the tests that need another machine (`crate::vm`, `crate::appliance`).
 //! The tests themselves live beside the code and in `tests/`; they learn from the variables below what there is.
 
 mod tools;
@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use crate::cargo::{self, Profile};
 use crate::packages::{self, For};
-use crate::{deb, dist, paths, setup, shell, vm};
+use crate::{appliance, deb, dist, paths, setup, shell, vm};
 
 pub(crate) use tools::node_packages;
 
@@ -28,8 +28,7 @@ pub const DIST_VARIABLE: &str = "FORGESYTED_TEST_DIST";
 pub const FRONT_VARIABLE: &str = "FORGESYTED_TEST_FRONT";
 
 /// Sets up, gets the tools, lays out `target/dist-dev` and runs `cargo test` with these arguments; without any, then
-/// makes and checks the packages, and runs the tests in the VM. Those of the installed packages are `cargo xtask
-/// test-appliance` and `cargo xtask test-arm64`.
+/// makes and checks the packages, and runs the tests in the VM and of the installed packages.
 ///
 /// # Errors
 /// When a tool cannot be had, the build or a test fails.
@@ -63,8 +62,11 @@ pub fn test(arguments: &[String]) -> Result<()> {
     shell::step("cargo test", || shell::run(&mut test))?;
     // Arguments choose among the tests of cargo; the others have commands of their own.
     if arguments.is_empty() {
-        deb::after_tests(&built.program("forgesyted")?)?;
+        let packages = deb::after_tests(&built.program("forgesyted")?)?;
         vm::after_tests(&built, &tree)?;
+        if let Some(packages) = packages {
+            appliance::after_tests(&built, &packages)?;
+        }
     }
     Ok(())
 }
