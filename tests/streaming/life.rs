@@ -1,6 +1,8 @@
 //! Start, reload, watchdog and stop.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use forgesyted_tests::client::{Received, outcomes};
 use forgesyted_tests::modules::{self, module};
@@ -40,6 +42,29 @@ fn a_stop_answers_what_runs_and_exits_in_order() {
         assert_eq!(ends.iter().filter(|end| end["close_code"] == 1001).count(), 2);
         assert_eq!(daemon.events().of_kind("stopped")[0]["all_ended"], true);
     }
+}
+
+#[test]
+fn a_stop_answers_who_has_connected_and_waits_for_nobody_long() {
+    let daemon = Daemon::builder().start();
+    let connect = || TcpStream::connect(daemon.address()).unwrap();
+    let (mut late, mut halfway, silent) = (connect(), connect(), connect());
+    halfway.write_all(b"GET /healthz HTTP/1.1\r\n").unwrap();
+    // Connections are accepted in their order.
+    assert_eq!(daemon.get("/healthz").status, 200);
+    daemon.signal(Signal::TERM);
+    daemon.events().wait_for("stopping");
+    late.write_all(b"GET /healthz HTTP/1.1\r\n").unwrap();
+    for stream in [&mut late, &mut halfway] {
+        stream.write_all(b"Host: test\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        // Nothing asks for that, but the connection ends with the answer.
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("ok\n"), "{answer}");
+    }
+    assert_eq!(daemon.wait_exit(), 0);
+    assert_eq!(daemon.events().of_kind("stopped")[0]["all_ended"], true);
+    drop(silent);
 }
 
 #[test]

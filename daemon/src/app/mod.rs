@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout, timeout_at};
 
 use crate::config::{self, Config, ConfigError, ConfigSource};
 use crate::engine::device::{self, DeviceError};
@@ -34,6 +34,8 @@ const STOP_WITHIN: Duration = Duration::from_millis(4500);
 const FRAMES_WITHIN: Duration = Duration::from_millis(3000);
 /// What cameras get to close their devices; they look up four times a second.
 const CAMERAS_WITHIN: Duration = Duration::from_secs(1);
+/// From the first stop signal, how long a client that has connected may take to send its request.
+const REQUESTS_WITHIN: Duration = Duration::from_millis(2000);
 /// What watchers get to take their last message.
 const WATCHERS_WITHIN: Duration = Duration::from_millis(500);
 /// What the workers get at least to come to their end; they need it only to wake up.
@@ -153,6 +155,7 @@ impl App {
             cameras: Arc::new(CameraSet::new(needs)),
             painter: Arc::default(),
             watchers: watch::Sender::new(false),
+            connections: watch::Sender::new(false),
             readiness: Arc::new(Readiness::default()),
             board: Board { device: device::name(plan.device), started: std::time::Instant::now() },
         };
@@ -239,11 +242,13 @@ impl App {
 /// Stops in the order of the flow: the listener, the cameras, the sessions, the engine. Ends within [`STOP_WITHIN`];
 /// where a worker is stuck in a model, the process ends here with `status`.
 async fn stop(state: &ServerState, listening: JoinHandle<()>, status: i32) {
-    let deadline = Instant::now() + STOP_WITHIN;
+    let start = Instant::now();
+    let deadline = start + STOP_WITHIN;
     state.readiness.stop();
     systemd::stopping();
     log::info!(event = "stopping", sessions = state.sessions.len(); "stopping: answering the frames that run");
     listening.abort();
+    state.connections.send_replace(true);
     state.watchers.send_replace(true);
     let cameras = Arc::clone(&state.cameras);
     let cameras = tokio::task::spawn_blocking(move || cameras.stop(CAMERAS_WITHIN));
@@ -259,6 +264,7 @@ async fn stop(state: &ServerState, listening: JoinHandle<()>, status: i32) {
     let left = || deadline.saturating_duration_since(Instant::now());
     let cameras_ended = matches!(timeout(left().max(CAMERAS_WITHIN), cameras).await, Ok(Ok(true)));
     let _ = timeout(left().min(WATCHERS_WITHIN), state.watchers.closed()).await;
+    let _ = timeout_at(start + REQUESTS_WITHIN, state.connections.closed()).await;
     let engine = Arc::clone(&state.engine);
     let patience = left().max(WORKERS_WITHIN);
     let engine_ended = tokio::task::spawn_blocking(move || engine.stop(patience)).await.unwrap_or(false);

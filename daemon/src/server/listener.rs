@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 
 use super::{ServerState, routes};
@@ -71,7 +72,8 @@ pub async fn serve(listener: TcpListener, state: ServerState) {
                 if let Err(error) = tune(&stream, unread_timeout) {
                     log::debug!(event = "socket_option_failed", peer:% = peer, err:% = error; "a socket option could not be set");
                 }
-                tokio::spawn(connection(stream, peer, permit, header_timeout, state.clone()));
+                let stops = state.connections.subscribe();
+                tokio::spawn(connection(stream, peer, permit, header_timeout, state.clone(), stops));
             }
             Err(_) => {
                 state.metrics.connections_refused().inc();
@@ -103,18 +105,35 @@ async fn connection(
     permit: OwnedSemaphorePermit,
     header_timeout: Duration,
     state: ServerState,
+    mut stops: watch::Receiver<bool>,
 ) {
     // A session that is upgraded outlives this connection's HTTP part; it keeps the permit.
     let permit = Arc::new(permit);
-    let service = service_fn(|request| routes::answer(request, peer, Arc::clone(&permit), state.clone()));
-    let served = http1::Builder::new()
+    let arrived = Notify::new();
+    let service = service_fn(|request| {
+        arrived.notify_one();
+        routes::answer(request, peer, Arc::clone(&permit), state.clone())
+    });
+    let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
         .max_buf_size(MAX_HEADER_BYTES)
         .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await;
+        .with_upgrades();
+    let mut serving = pin!(serving);
+    // Asked to shut down, hyper closes a connection on which nothing has come yet, and the first request may be on its way.
+    let stopped = async {
+        let _ = stops.wait_for(|stops| *stops).await;
+        arrived.notified().await;
+    };
+    let served = tokio::select! {
+        served = serving.as_mut() => served,
+        () = stopped => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
     if let Err(error) = served {
         log::debug!(event = "http_error", peer:% = peer, err:% = error; "a connection ended in an HTTP error");
     }

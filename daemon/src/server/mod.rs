@@ -55,6 +55,8 @@ pub struct ServerState {
     pub painter: Arc<Painter>,
     /// Whoever watches subscribes: true tells them that the daemon stops.
     pub watchers: channel::Sender<bool>,
+    /// Whoever speaks HTTP subscribes: true tells them to answer the request that they have, or wait for, and no other.
+    pub connections: channel::Sender<bool>,
     /// The daemon's series.
     pub metrics: Arc<Metrics>,
     /// Whether new sessions are served.
