@@ -24,6 +24,8 @@ pub enum For {
     Cross,
     /// Building for another architecture, and running that here.
     Arm64,
+    /// Building for another architecture, and booting a machine of it here.
+    Arm64Machine,
     /// Building, and making packages.
     Deb,
     /// Building, making packages and checking them.
@@ -76,9 +78,11 @@ const CROSS: &[Package] = &[
 ];
 const ARM64: &[Package] = &[
     Package { name: "qemu-user-static", programs: &["qemu-aarch64-static"] },
-    Package { name: "qemu-system-arm", programs: &["qemu-system-aarch64"] },
     Package { name: "debootstrap", programs: &["debootstrap"] },
     Package { name: "debian-archive-keyring", programs: &[DEBIAN_KEYRING] },
+];
+const ARM64_MACHINE: &[Package] = &[
+    Package { name: "qemu-system-arm", programs: &["qemu-system-aarch64"] },
     Package { name: "e2fsprogs", programs: &["mke2fs"] },
 ];
 const DEB: &[Package] = &[Package { name: "dpkg", programs: &["dpkg-deb"] }];
@@ -114,17 +118,39 @@ pub fn ensure(purpose: For) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let apt = shell::on_path("apt-get").is_some();
+    let apt = has_apt();
     if !apt || !shell::is_root() {
         bail!("{}", sentence(&missing, apt));
     }
     let names: Vec<_> = missing.iter().map(|package| package.name).collect();
+    install(&names).context("install these packages by hand and run this again")
+}
+
+/// Whether this process can install packages of another architecture. Ubuntu keeps those in another place, which apt has to be
+/// told by hand.
+pub(crate) fn can_install_foreign() -> bool {
+    has_apt() && shell::is_root() && os_release("ID").as_deref() == Some("debian")
+}
+
+/// Installs packages, of which some are of another architecture; from then on the machine knows that one.
+///
+/// # Errors
+/// When apt refuses, or has no such package.
+pub(crate) fn install_foreign(architecture: &str, names: &[&str]) -> Result<()> {
+    shell::run(Command::new("dpkg").args(["--add-architecture", architecture]))?;
+    install(names)
+}
+
+fn has_apt() -> bool {
+    shell::on_path("apt-get").is_some()
+}
+
+fn install(names: &[&str]) -> Result<()> {
     shell::step(&format!("installing {}", names.join(" ")), || {
         shell::run(Command::new("apt-get").arg("update").env("DEBIAN_FRONTEND", "noninteractive"))?;
         let mut install = Command::new("apt-get");
-        install.args(["install", "-y", "--no-install-recommends"]).args(&names);
+        install.args(["install", "-y", "--no-install-recommends"]).args(names);
         shell::run(install.env("DEBIAN_FRONTEND", "noninteractive"))
-            .context("install these packages by hand and run this again")
     })
 }
 
@@ -149,6 +175,7 @@ fn missing(purpose: For, there: impl Fn(&str) -> bool) -> Vec<Package> {
         For::VmImage => &[VM_IMAGE],
         For::Cross => &[BUILD, CROSS],
         For::Arm64 => &[BUILD, CROSS, DEB, ARM64],
+        For::Arm64Machine => &[BUILD, CROSS, DEB, ARM64, ARM64_MACHINE],
         For::Deb => &[BUILD, DEB],
         For::DebCheck => &[BUILD, DEB, DEB_CHECK],
         For::Appliance => &[BUILD, DEB, APPLIANCE],
@@ -213,8 +240,9 @@ mod tests {
         assert_eq!(names(&missing(For::Deb, |program| program != "dpkg-deb")), ["dpkg"]);
         assert_eq!(names(&missing(For::Appliance, |program| !program.contains("nspawn"))), ["systemd-container"]);
         assert_eq!(names(&missing(For::ApplianceImage, |_| false)), ["debootstrap", "debian-archive-keyring"]);
+        assert_eq!(names(&missing(For::Arm64, |program| !program.contains("qemu"))), ["qemu-user-static"]);
         assert_eq!(
-            names(&missing(For::Arm64, |program| !program.contains("qemu"))),
+            names(&missing(For::Arm64Machine, |program| !program.contains("qemu"))),
             ["qemu-user-static", "qemu-system-arm"]
         );
         assert_eq!(names(&missing(For::VmImage, |_| false)), ["debootstrap", "debian-archive-keyring", "e2fsprogs"]);

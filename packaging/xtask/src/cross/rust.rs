@@ -1,5 +1,5 @@
 //! Which Rust compiler has the standard library of the other architecture: cargo's own with rustup's target, else
-//! Debian's.
+//! Debian's, which root gets installed.
 
 use std::env;
 use std::fs;
@@ -9,12 +9,18 @@ use std::process::{Command, Stdio};
 use anyhow::{Result, bail};
 
 use crate::arch::Arch;
-use crate::{paths, shell};
+use crate::{packages, paths, shell};
 
 /// Where Debian's compilers are.
 const DEBIAN: &str = "/usr/bin/rustc";
 
-/// The compiler that cargo has to be told, or none when its own will do. rustup is asked to add the target.
+/// Its packages, each with the architecture that it is for after the colon where that is not the machine's.
+fn debian_packages(arch: Arch) -> [String; 2] {
+    ["rustc-web".to_owned(), format!("libstd-rust-web-dev:{}", arch.debian())]
+}
+
+/// The compiler that cargo has to be told, or none when its own will do. rustup is asked to add the target; where it cannot,
+/// root on Debian gets Debian's compiler installed.
 ///
 /// # Errors
 /// When no compiler has the target; the error says the ways to one.
@@ -33,20 +39,28 @@ pub(super) fn compiler(arch: Arch) -> Result<Option<PathBuf>> {
             Err(error) => eprintln!("xtask: {error:#}"),
         }
     }
-    if has_target(Path::new(DEBIAN), arch) {
+    let debian = Path::new(DEBIAN);
+    if !has_target(debian, arch) && packages::can_install_foreign() {
+        let names = debian_packages(arch);
+        let installed = packages::install_foreign(arch.debian(), &names.each_ref().map(String::as_str));
+        if let Err(error) = installed {
+            eprintln!("xtask: {error:#}");
+        }
+    }
+    if has_target(debian, arch) {
         eprintln!("xtask: using {DEBIAN}, which has the target {}", arch.target());
-        return Ok(Some(DEBIAN.into()));
+        return Ok(Some(debian.into()));
     }
     bail!("{}", sentence(arch))
 }
 
 /// What a person has to do where neither compiler has the target.
 fn sentence(arch: Arch) -> String {
-    let (target, debian) = (arch.target(), arch.debian());
+    let (target, debian, names) = (arch.target(), arch.debian(), debian_packages(arch).join(" "));
     format!(
         "no Rust compiler here has the standard library of {target}. Where rustup can download, run\n\n  rustup target add \
          {target}\n\nor install Debian's and run this again:\n\n  sudo dpkg --add-architecture {debian} && sudo apt-get \
-         update && sudo apt-get install -y --no-install-recommends rustc-web libstd-rust-web-dev:{debian}\n"
+         update && sudo apt-get install -y --no-install-recommends {names}\n"
     )
 }
 
