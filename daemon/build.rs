@@ -1,6 +1,6 @@
 //! Where the engine program finds libtorch: in `../lib` beside itself once installed, and in the libtorch of the build while
 //! developing. Also hands on the version that it is built for; the front is built with the same libtorch at hand, so that the
-//! two agree.
+//! two agree. Compiles the operators that the engine program brings, against that libtorch's headers.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -8,12 +8,14 @@ use std::{env, fs};
 fn main() {
     println!("cargo::rerun-if-env-changed=LIBTORCH");
     let libtorch = PathBuf::from(env::var_os("LIBTORCH").unwrap_or_default());
-    if env::var_os("CARGO_FEATURE_ENGINE").is_some() {
+    #[cfg(feature = "engine")]
+    {
         println!("cargo::rustc-link-arg-bins=-Wl,-rpath,$ORIGIN/../lib");
         // A shipped binary names no folder of the machine that built it.
         if env::var("PROFILE").is_ok_and(|profile| profile == "debug") {
             println!("cargo::rustc-link-arg=-Wl,-rpath,{}", libtorch.join("lib").display());
         }
+        compile_operators(&libtorch);
     }
     for file in ["build-version", "version.py"] {
         println!("cargo::rerun-if-changed={}", libtorch.join(file).display());
@@ -25,6 +27,24 @@ fn main() {
             libtorch.display()
         ),
     }
+}
+
+/// Compiles the C++ of `src/pipeline/operators`, as torch-sys does its own: the same standard, the same form of `std::string`.
+#[cfg(feature = "engine")]
+fn compile_operators(libtorch: &Path) {
+    let folder = Path::new("src/pipeline/operators");
+    println!("cargo::rerun-if-changed={}", folder.display());
+    println!("cargo::rerun-if-env-changed=LIBTORCH_CXX11_ABI");
+    let abi = env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".to_owned());
+    let mut build = cc::Build::new();
+    build.cpp(true).std("c++17").opt_level(2).warnings(true).extra_warnings(true);
+    build.define("_GLIBCXX_USE_CXX11_ABI", abi.as_str()).define("AT_PER_OPERATOR_HEADERS", None);
+    for headers in ["include", "include/torch/csrc/api/include"] {
+        // As a system's: their warnings are not ours.
+        build.flag("-isystem").flag(libtorch.join(headers));
+    }
+    build.files(["nms.cpp", "register.cpp", "roi_align.cpp"].map(|file| folder.join(file)));
+    build.compile("forgesyted_operators");
 }
 
 /// The version that a libtorch folder states, as `daemon/src/launch/libtorch.rs` reads it at run time.

@@ -1,11 +1,12 @@
 //! The documents stay true. Lives here: links and examples of the pages (`pages`), the tables that repeat what the code says
-//! (`tables`), the routes as a running daemon answers them (`routes`), and the clients of the guide, run as they stand
+//! (`tables`), the routes as a running daemon answers them (`routes`), the pipelines that they show (`examples`), and the clients of the guide, run as they stand
 //! there (`clients`, in a `browser` too, also against a daemon played by `scripted`), and the lines of the log that `troubleshooting` is
 //! looked up by. The tables of settings and metrics are
 //! held by tests beside the code.
 
 mod browser;
 mod clients;
+mod examples;
 mod markdown;
 mod pages;
 mod routes;

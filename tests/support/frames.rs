@@ -23,7 +23,15 @@ pub fn synthetic(width: usize, height: usize) -> Vec<u8> {
 /// # Panics
 /// When it cannot be encoded.
 pub fn solid(width: usize, height: usize, colour: [u8; 3]) -> Vec<u8> {
-    let pixels: Vec<u8> = colour.iter().copied().cycle().take(width * height * 3).collect();
+    from_fn(width, height, |_, _| colour)
+}
+
+/// A colour for each column and row.
+///
+/// # Panics
+/// When it cannot be encoded.
+pub fn from_fn(width: usize, height: usize, colour: impl Fn(usize, usize) -> [u8; 3]) -> Vec<u8> {
+    let pixels: Vec<u8> = (0..width * height).flat_map(|at| colour(at % width, at / width)).collect();
     let image = Image { pixels: pixels.as_slice(), width, pitch: width * 3, height, format: PixelFormat::RGB };
     turbojpeg::compress(image, 95, Subsamp::None).unwrap().to_vec()
 }

@@ -29,3 +29,23 @@ pub fn raises_on_bright() -> String {
 pub fn hangs_on_white() -> String {
     module("float", "mean = float(torch.mean(x))\nwhile mean > 0.9:\n  mean = float(torch.mean(x))\nreturn mean")
 }
+
+/// A detector in place of a trained one, for `measure`: gives under `detections` what these lines put into `found` by
+/// `found_one`, as in `_0 = torch.append(found, self.found_one(10., 20., 50., 100., 0.9, "person", 0))`. `red`, `green` and `blue`
+/// are the picture's means, 0 to 1.
+pub fn detector(body: &str) -> String {
+    let body: String = body.lines().map(|line| format!("    {line}\n")).collect();
+    format!(
+        r#"class Detector(Module):
+  training : bool
+  def forward(self, x: Tensor) -> Dict[str, Any]:
+    red = float(torch.mean(torch.select(x, 1, 0)))
+    green = float(torch.mean(torch.select(x, 1, 1)))
+    blue = float(torch.mean(torch.select(x, 1, 2)))
+    found = annotate(List[Dict[str, Any]], [])
+{body}    return annotate(Dict[str, Any], {{"detections": found}})
+  def found_one(self, x1: float, y1: float, x2: float, y2: float, score: float, label: str, class_id: int) -> Dict[str, Any]:
+    return annotate(Dict[str, Any], {{"box": [x1, y1, x2, y2], "score": score, "label": label, "class_id": class_id}})
+"#
+    )
+}

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout, timeout_at};
 
 use crate::config::{self, Config, ConfigError, ConfigSource};
-use crate::engine::device::{self, DeviceError};
+use crate::engine::device::{self, PlanError};
 use crate::engine::{Engine, EnginePlan, exit_now};
 use crate::pipeline::registry::PipelineRegistry;
 use crate::pipeline::{LoadPlan, torch};
@@ -52,9 +52,9 @@ pub enum StartError {
     /// The configuration has problems, each of which is listed.
     #[error("{0}")]
     Config(#[from] ConfigError),
-    /// The device that the configuration names is not there.
+    /// Models cannot be run as the configuration says.
     #[error("{0}")]
-    Device(#[from] DeviceError),
+    Plan(#[from] PlanError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}. {advice}")]
     Listen {

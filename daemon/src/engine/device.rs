@@ -14,9 +14,9 @@ use crate::pipeline::torch::{self, Device};
 /// The library whose initialisers register CUDA with libtorch.
 const CUDA_LIBRARY: &str = "libtorch_cuda.so";
 
-/// Why the configured device cannot be used.
+/// Why models cannot be run as the configuration says.
 #[derive(Debug, Error, PartialEq, Eq)]
-pub enum DeviceError {
+pub enum PlanError {
     /// CUDA is asked for, and there is none.
     #[error("engine.device = \"cuda:{wanted}\": {reason}. Use \"cpu\" or \"auto\", or install a libtorch with CUDA.")]
     NoCuda {
@@ -25,27 +25,31 @@ pub enum DeviceError {
         /// What was found instead.
         reason: String,
     },
+    /// libtorch refused the daemon's own operators.
+    #[error("cannot register operators with libtorch: {0}. This is a defect of the daemon: please report it.")]
+    Operators(String),
 }
 
-/// Decides device, workers and threads.
+/// Decides device, workers and threads, and makes libtorch ready to load models.
 ///
 /// # Errors
-/// [`DeviceError`] when CUDA is asked for by name and cannot be had; `auto` falls back to the CPU.
-pub fn plan(config: &EngineConfig) -> Result<EnginePlan, DeviceError> {
+/// [`PlanError`]; where there is no CUDA, `auto` falls back to the CPU.
+pub fn plan(config: &EngineConfig) -> Result<EnginePlan, PlanError> {
     let device = match config.device {
         DeviceChoice::Cpu => Device::Cpu,
         DeviceChoice::Cuda(wanted) => match cuda_devices() {
             Ok(count) if wanted < count => Device::Cuda(wanted),
             Ok(count) => {
-                return Err(DeviceError::NoCuda { wanted, reason: format!("libtorch sees {count} CUDA devices") });
+                return Err(PlanError::NoCuda { wanted, reason: format!("libtorch sees {count} CUDA devices") });
             }
-            Err(reason) => return Err(DeviceError::NoCuda { wanted, reason }),
+            Err(reason) => return Err(PlanError::NoCuda { wanted, reason }),
         },
         DeviceChoice::Auto => match cuda_devices() {
             Ok(count) if count > 0 => Device::Cuda(0),
             _ => Device::Cpu,
         },
     };
+    native::register_operators().map_err(PlanError::Operators)?;
     let cores = available_parallelism().map_or(1, NonZero::get);
     Ok(EnginePlan {
         device,

@@ -1,9 +1,10 @@
-//! The engine's only unsafe code: four calls into C that no safe interface offers. Each says why safe code is not enough
+//! The engine's only unsafe code: five calls into C that no safe interface offers. Each says why safe code is not enough
 //! and which invariant holds.
 #![allow(unsafe_code)]
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString, c_char};
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// Keeps glibc from giving libtorch's large buffers back to the kernel on every frame, which costs 4 to 15 % of the
 /// frames a second. Returns whether glibc took both settings.
@@ -45,7 +46,30 @@ pub(super) fn open_library(path: &Path) -> Result<(), String> {
     // SAFETY: dlerror returns null or a C string that lives until this thread's next dl call.
     let message = unsafe {
         let message = libc::dlerror();
-        (!message.is_null()).then(|| std::ffi::CStr::from_ptr(message).to_string_lossy().into_owned())
+        (!message.is_null()).then(|| CStr::from_ptr(message).to_string_lossy().into_owned())
     };
     Err(message.unwrap_or_else(|| "the dynamic linker gave no reason".to_owned()))
+}
+
+unsafe extern "C" {
+    /// In `pipeline/operators/register.cpp`.
+    fn forgesyted_register_operators(message: *mut c_char, capacity: usize) -> bool;
+}
+
+/// Registers the daemon's own operators with libtorch, where no library that was opened before has brought them.
+///
+/// # Errors
+/// libtorch's sentence.
+pub(super) fn register_operators() -> Result<(), String> {
+    const CAPACITY: usize = 1024;
+    static REGISTERED: OnceLock<Result<(), String>> = OnceLock::new();
+    let register = || {
+        let mut message = [0_u8; CAPACITY];
+        // SAFETY: the callee writes at most `capacity` bytes, through a pointer that lives as long as the call, and lets no
+        // exception out. It runs once in a process.
+        let registered = unsafe { forgesyted_register_operators(message.as_mut_ptr().cast(), message.len()) };
+        let sentence = CStr::from_bytes_until_nul(&message).map(|text| text.to_string_lossy().into_owned());
+        if registered { Ok(()) } else { Err(sentence.unwrap_or_default()) }
+    };
+    REGISTERED.get_or_init(register).clone()
 }

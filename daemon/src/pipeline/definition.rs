@@ -27,6 +27,10 @@ pub struct NodeDefinition {
     /// Ids of the nodes whose outputs it sees.
     #[serde(default)]
     pub inputs: Vec<String>,
+    /// Runs on one of so many frames; on each when left out.
+    pub every: Option<u64>,
+    /// Runs only where an earlier node found something: see [`super::gate`].
+    pub when: Option<String>,
     /// The kind's own settings.
     #[serde(flatten)]
     pub settings: toml::Table,

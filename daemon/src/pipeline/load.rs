@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::definition::{self, NodeDefinition};
 use super::frame::Frame;
+use super::gate::Gate;
 use super::graph::{self, GraphNode};
 use super::image::{self, ImageNeed};
 use super::nodes::{self, NodeSetup};
@@ -94,20 +95,39 @@ fn build(
     let setup = NodeSetup {
         id: &node.id,
         settings: &node.settings,
+        inputs: &node.inputs,
         folder: folder_of(file),
         model_dirs: &plan.model_dirs,
         device: plan.device,
         files,
     };
-    let (kind, built) = nodes::build(&node.kind, &setup).map_err(|reason| format!("node \"{}\": {reason}", node.id))?;
-    let inputs = ordered.iter().enumerate().filter(|(_, other)| node.inputs.contains(&other.id)).map(|(at, _)| at);
-    Ok(PipelineNode { id: node.id.clone(), kind, inputs: inputs.collect(), node: built })
+    let wrong = |reason: String| format!("node \"{}\": {reason}", node.id);
+    let earlier = earlier(node, ordered);
+    let gate = Gate::new(node.every, node.when.as_deref(), &earlier).map_err(|error| wrong(error.to_string()))?;
+    let (kind, built) = nodes::build(&node.kind, &setup).map_err(wrong)?;
+    let inputs = earlier.iter().filter(|(id, _)| node.inputs.iter().any(|input| input == id)).map(|(_, at)| *at);
+    Ok(PipelineNode { id: node.id.clone(), kind, inputs: inputs.collect(), gate, node: built })
+}
+
+/// The nodes that a node depends on, over however many others: ids and positions, in the order in which they run.
+fn earlier<'a>(node: &NodeDefinition, ordered: &[&'a NodeDefinition]) -> Vec<(&'a str, usize)> {
+    let mut needed: Vec<&str> = node.inputs.iter().map(String::as_str).collect();
+    let mut found = Vec::new();
+    // Inputs come first in the order; backwards, whoever needs a node is met before the node.
+    for (at, other) in ordered.iter().enumerate().rev() {
+        if needed.contains(&other.id.as_str()) {
+            needed.extend(other.inputs.iter().map(String::as_str));
+            found.push((other.id.as_str(), at));
+        }
+    }
+    found.reverse();
+    found
 }
 
 fn warm_up(pipeline: &Pipeline) -> Result<(), String> {
     let _no_grad = torch::prepare_thread(1);
     let sample = Frame::jpeg(image::sample_jpeg(SAMPLE_SIZE.0, SAMPLE_SIZE.1)?.into());
-    let (mut scratch, mut state) = (Scratch::default(), PipelineState::default());
+    let (mut scratch, mut state) = (Scratch::default(), PipelineState::warming_up());
     for frame_index in 1..=WARM_UP_RUNS {
         let run = FrameRun { frame_index, frame: &sample, could_run_at: Instant::now(), state: &mut state };
         service::run_on_frame(pipeline, run, &mut scratch).map_err(|failure| match failure {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::gate::Gate;
 use super::image::ImageNeed;
 use super::nodes::Node;
 use super::origin::Origin;
@@ -30,6 +31,8 @@ pub(super) struct PipelineNode {
     pub(super) kind: &'static str,
     /// Positions of the nodes whose outputs it sees, all before its own.
     pub(super) inputs: Vec<usize>,
+    /// When it runs.
+    pub(super) gate: Gate,
     pub(super) node: Box<dyn Node>,
 }
 
@@ -82,7 +85,8 @@ pub fn of_one_node(id: &str, node: Box<dyn Node>) -> Pipeline {
     use super::origin::Stamp;
 
     let image_need = node.needs();
-    let nodes = vec![PipelineNode { id: "node".to_owned(), kind: "test", inputs: Vec::new(), node }];
+    let gate = Gate { every: 1, when: None };
+    let nodes = vec![PipelineNode { id: "node".to_owned(), kind: "test", inputs: Vec::new(), gate, node }];
     let (id, name, file) = (id.to_owned(), id.to_owned(), PathBuf::from("/proc/self/exe"));
     let origin = Origin { file: Stamp::of(&file).expect("this program"), files: Vec::new() };
     Pipeline { id, name, file, nodes, image_need, origin, metrics: None }

@@ -12,6 +12,8 @@ pub mod detection;
 pub mod encode;
 pub mod frame;
 #[cfg(feature = "engine")]
+pub mod gate;
+#[cfg(feature = "engine")]
 pub mod graph;
 #[cfg(feature = "engine")]
 pub mod image;
@@ -19,6 +21,8 @@ pub mod image;
 mod load;
 #[cfg(feature = "engine")]
 mod loaded;
+#[cfg(feature = "engine")]
+mod nms;
 #[cfg(feature = "engine")]
 pub mod nodes;
 #[cfg(feature = "engine")]
@@ -35,6 +39,8 @@ pub mod service;
 mod state;
 #[cfg(feature = "engine")]
 pub mod torch;
+#[cfg(feature = "engine")]
+pub mod tracking;
 
 #[cfg(feature = "engine")]
 pub use load::{LoadPlan, Rejection};

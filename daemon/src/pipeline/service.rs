@@ -10,7 +10,7 @@ use super::Pipeline;
 use super::frame::Frame;
 use super::image::{DecodeError, Decoder, ImageNeed, Picture, Scaler};
 use super::nodes::NodeFrame;
-use super::state::PipelineState;
+use super::state::{PipelineState, Turn};
 use crate::protocol::{ErrorCode, StreamError};
 
 /// Most bytes of a frame's result as JSON text. Numbers are limited already; strings of a module are not.
@@ -18,6 +18,9 @@ const MAX_RESULT_BYTES: usize = 1 << 20;
 
 /// A defect of a node kind; it costs the frame's session and nothing else.
 const NO_OUTPUT: &str = "it gave no output for the frame";
+
+/// The key of a result under which the nodes stand that did not run on the frame, and whose last output it has.
+pub const CARRIED: &str = "carried";
 
 /// What a worker keeps between frames: its decoders and scaler, with their buffers.
 #[derive(Debug, Default)]
@@ -115,7 +118,21 @@ pub fn run_on_frames(
 /// A frame on its way through the nodes.
 struct Underway<'a> {
     image: Option<Picture<'a>>,
+    /// Of each node so far.
     outputs: Vec<Map<String, Value>>,
+    /// Ids of the nodes that gave their last output again.
+    carried: Vec<Value>,
+}
+
+impl Underway<'_> {
+    /// The outputs of all nodes, merged, and which of them are carried.
+    fn into_result(self) -> Map<String, Value> {
+        let mut result = merge(self.outputs.into_iter());
+        if !self.carried.is_empty() {
+            result.insert(CARRIED.to_owned(), self.carried.into());
+        }
+        result
+    }
 }
 
 /// Runs the DAG on frames and merges the nodes' outputs in the order in which they ran; later wins.
@@ -126,15 +143,19 @@ fn run(
 ) -> Vec<Result<Map<String, Value>, FrameFailure>> {
     let Scratch { decoders, scaler } = scratch;
     decoders.resize_with(runs.len().max(decoders.len()), Decoder::default);
+    runs.iter_mut().for_each(|run| run.state.begin_frame(pipeline));
     let mut underway: Vec<Result<Underway<'_>, FrameFailure>> = runs
         .iter()
         .zip(decoders)
-        .map(|(run, decoder)| Ok(Underway { image: decode(pipeline, run.frame, decoder)?, outputs: Vec::new() }))
+        .map(|(run, decoder)| {
+            let image = decode(pipeline, run.frame, decoder)?;
+            Ok(Underway { image, outputs: Vec::new(), carried: Vec::new() })
+        })
         .collect();
     for at in 0..pipeline.nodes.len() {
         run_node(pipeline, at, runs, &mut underway, scaler);
     }
-    underway.into_iter().map(|frame| frame.map(|frame| merge(frame.outputs.into_iter()))).collect()
+    underway.into_iter().map(|frame| frame.map(Underway::into_result)).collect()
 }
 
 fn decode<'a>(
@@ -153,7 +174,7 @@ fn decode<'a>(
     Ok(Some(picture))
 }
 
-/// Runs the node at this place on all frames that have not failed.
+/// Runs the node at this place on all frames that have not failed and on which it has its turn.
 fn run_node(
     pipeline: &Pipeline,
     at: usize,
@@ -164,11 +185,27 @@ fn run_node(
     let Some(node) = pipeline.nodes.get(at) else { return };
     let mut seen = Vec::with_capacity(runs.len());
     let mut places = Vec::with_capacity(runs.len());
-    for (place, (run, frame)) in runs.iter_mut().zip(underway.iter()).enumerate() {
-        let (Ok(frame), Some(state)) = (frame, run.state.node(pipeline, at)) else { continue };
+    for (place, (run, frame)) in runs.iter_mut().zip(underway.iter_mut()).enumerate() {
+        let Ok(frame) = frame else { continue };
+        match run.state.turn(pipeline, at, &frame.outputs) {
+            Turn::Run => {}
+            Turn::Carry(output) => {
+                frame.outputs.push(output);
+                frame.carried.push(node.id.clone().into());
+                continue;
+            }
+            Turn::Skip => {
+                frame.outputs.push(Map::new());
+                continue;
+            }
+        }
+        let Some(kept) = run.state.kept(at) else { continue };
         let upstream = merge(node.inputs.iter().filter_map(|&input| frame.outputs.get(input)).cloned());
-        seen.push(NodeFrame { frame_index: run.frame_index, image: frame.image, upstream, state });
+        seen.push(NodeFrame { frame_index: run.frame_index, image: frame.image, upstream, state: &mut kept.state });
         places.push(place);
+    }
+    if seen.is_empty() {
+        return;
     }
     let started = Instant::now();
     let mut outputs = node.node.run_batch(&mut seen, scaler).into_iter();
@@ -176,9 +213,10 @@ fn run_node(
     for place in places {
         time_node(pipeline, at, took);
         let output = outputs.next().unwrap_or_else(|| Err(NO_OUTPUT.to_owned()));
-        let Some(frame) = underway.get_mut(place) else { continue };
+        let (Some(frame), Some(run)) = (underway.get_mut(place), runs.get_mut(place)) else { continue };
         match output {
             Ok(output) => {
+                run.state.ran(pipeline, at, &output);
                 if let Ok(frame) = frame {
                     frame.outputs.push(output);
                 }
@@ -202,3 +240,7 @@ fn merge(outputs: impl Iterator<Item = Map<String, Value>>) -> Map<String, Value
         })
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "service_tests.rs"]
+mod tests;

@@ -1,21 +1,81 @@
 //! What a pipeline keeps of a session between its frames. A session has at most one frame that runs, so the state goes
 //! with the frame and comes back with its outcome; nothing is locked while a model runs.
 
+use serde_json::{Map, Value};
+
 use super::Pipeline;
 use super::nodes::NodeState;
 
 /// The state of each node, in the order in which they run. The default is that of a session without a frame so far.
 #[derive(Debug, Default)]
 pub struct PipelineState {
-    nodes: Vec<NodeState>,
+    nodes: Vec<Kept>,
+    /// Frames that began to run.
+    frames: u64,
+    /// Whether each node runs on each frame, as at load, where all are tried.
+    always: bool,
+}
+
+/// What is kept of a session for one node.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// What the node keeps itself.
+    pub(super) state: NodeState,
+    /// Its last output, where it does not run on each frame, and how many frames had begun then.
+    last: Option<(Map<String, Value>, u64)>,
+}
+
+/// What a node does on a frame.
+#[derive(Debug, PartialEq)]
+pub(super) enum Turn {
+    /// It runs.
+    Run,
+    /// It gives its last output again.
+    Carry(Map<String, Value>),
+    /// It gives nothing.
+    Skip,
 }
 
 impl PipelineState {
-    /// The state of the node at this place; made when its first frame comes.
-    pub(super) fn node(&mut self, pipeline: &Pipeline, at: usize) -> Option<&mut NodeState> {
+    /// For the trial runs at load: each node runs on each frame.
+    pub(super) fn warming_up() -> Self {
+        PipelineState { always: true, ..PipelineState::default() }
+    }
+
+    /// A frame begins to run.
+    pub(super) fn begin_frame(&mut self, pipeline: &Pipeline) {
+        self.frames += 1;
         if self.nodes.len() != pipeline.nodes.len() {
-            self.nodes = pipeline.nodes.iter().map(|node| node.node.new_state()).collect();
+            let kept = |node: &super::PipelineNode| Kept { state: node.node.new_state(), last: None };
+            self.nodes = pipeline.nodes.iter().map(kept).collect();
         }
+    }
+
+    /// What the node at this place does on the frame that runs; `outputs` are those of the nodes before it.
+    pub(super) fn turn(&self, pipeline: &Pipeline, at: usize, outputs: &[Map<String, Value>]) -> Turn {
+        let (Some(node), Some(kept)) = (pipeline.nodes.get(at), self.nodes.get(at)) else { return Turn::Skip };
+        if self.always {
+            return Turn::Run;
+        }
+        if !node.gate.is_open(outputs) {
+            return Turn::Skip;
+        }
+        match &kept.last {
+            Some((output, ran)) if self.frames - ran < node.gate.every => Turn::Carry(output.clone()),
+            _ => Turn::Run,
+        }
+    }
+
+    /// What the node at this place keeps.
+    pub(super) fn kept(&mut self, at: usize) -> Option<&mut Kept> {
         self.nodes.get_mut(at)
+    }
+
+    /// Notes what the node at this place gave on the frame that runs, if it may be asked for it again.
+    pub(super) fn ran(&mut self, pipeline: &Pipeline, at: usize, output: &Map<String, Value>) {
+        let is_carried = pipeline.nodes.get(at).is_some_and(|node| node.gate.every > 1);
+        if let (true, Some(kept)) = (is_carried, self.nodes.get_mut(at)) {
+            kept.last = Some((output.clone(), self.frames));
+        }
     }
 }

@@ -1,10 +1,14 @@
 //! Node kinds, one file each. Lives here: what a kind's settings are and what it makes of a frame. Does not live here:
 //! the order of nodes (`graph`), decoding (`image`) and libtorch itself (`torch`).
 
-#[allow(dead_code)] // first used by the kinds that name classes
+mod classify;
+mod detect;
+mod filter;
 mod labels;
 mod measure;
 mod noop;
+mod segment;
+mod track;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -16,9 +20,18 @@ use serde_json::{Map, Value};
 use super::image::{ImageNeed, Picture, Scaler};
 use super::origin::Stamp;
 use super::torch::{Device, Module};
+use super::tracking::Tracker;
 
 /// The table of kinds: a name in pipeline files, and what builds it. A new kind is a file and a line here.
-const KINDS: &[(&str, Build)] = &[("measure", measure::build), ("noop", noop::build)];
+const KINDS: &[(&str, Build)] = &[
+    ("classify", classify::build),
+    ("detect", detect::build),
+    ("filter", filter::build),
+    ("measure", measure::build),
+    ("noop", noop::build),
+    ("segment", segment::build),
+    ("track", track::build),
+];
 
 type Build = fn(&NodeSetup<'_>) -> Result<Box<dyn Node>, String>;
 
@@ -50,6 +63,8 @@ pub enum NodeState {
     /// Nothing.
     #[default]
     None,
+    /// The objects that `track` follows.
+    Tracks(Tracker),
 }
 
 /// What a node sees of a frame: the payload, and what it kept of the session.
@@ -72,6 +87,8 @@ pub struct NodeSetup<'a> {
     pub id: &'a str,
     /// Its own settings.
     pub settings: &'a toml::Table,
+    /// Ids of the nodes whose outputs it sees.
+    pub inputs: &'a [String],
     /// The pipeline file's folder, searched first for models and other files.
     pub folder: &'a Path,
     /// The configured model folders, searched next.
@@ -82,13 +99,18 @@ pub struct NodeSetup<'a> {
     pub(super) files: &'a RefCell<Vec<(PathBuf, Stamp)>>,
 }
 
+/// Names of all kinds.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|(name, _)| *name)
+}
+
 /// Builds a node of a kind; also gives the kind's name as it stands in the table.
 ///
 /// # Errors
 /// One sentence: the unknown kind, the setting that is wrong, or why the model does not load.
 pub fn build(kind: &str, setup: &NodeSetup<'_>) -> Result<(&'static str, Box<dyn Node>), String> {
     let Some((name, build)) = KINDS.iter().find(|(name, _)| *name == kind) else {
-        let known: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
+        let known: Vec<&str> = kinds().collect();
         return Err(format!("unknown kind \"{kind}\"; known kinds: {}", known.join(", ")));
     };
     Ok((name, build(setup)?))
@@ -98,6 +120,14 @@ impl NodeSetup<'_> {
     /// The settings as a kind's own struct.
     fn settings<T: DeserializeOwned>(&self) -> Result<T, String> {
         self.settings.clone().try_into().map_err(|error: toml::de::Error| error.message().replace('\n', " "))
+    }
+
+    /// For kinds that take detections.
+    fn needs_inputs(&self) -> Result<(), String> {
+        if self.inputs.is_empty() {
+            return Err("it has no `inputs`: name the node whose detections it takes".to_owned());
+        }
+        Ok(())
     }
 
     /// Loads a module where this node's models run.

@@ -38,7 +38,7 @@ pub(super) struct Mark {
     pub(super) colour: Rgb888,
     /// Upper left and lower right pixel of its box.
     pub(super) corners: Option<(Point, Point)>,
-    /// Edges of its polygon.
+    /// Edges of its polygons.
     pub(super) edges: Vec<(Point, Point)>,
     /// Where its label belongs.
     pub(super) anchor: Point,
@@ -63,9 +63,15 @@ pub(super) fn marks(result: &Value, size: (usize, usize), scale: (f64, f64)) -> 
 
 fn mark(detection: &Map<String, Value>, view: View, corners_left: &mut usize) -> Option<Mark> {
     let corners = detection.get("box").and_then(|corners| view.corners(corners));
-    let polygon = detection.get("polygon").and_then(Value::as_array).filter(|polygon| polygon.len() <= *corners_left);
-    *corners_left -= polygon.map_or(0, Vec::len);
-    let edges = polygon.map_or_else(Vec::new, |polygon| view.edges(polygon));
+    // One outline under `polygon`, several under `polygons`.
+    let several = detection.get("polygons").and_then(Value::as_array).into_iter().flatten().take(MAX_CORNERS);
+    let mut edges = Vec::new();
+    for polygon in detection.get("polygon").into_iter().chain(several).filter_map(Value::as_array) {
+        if polygon.len() <= *corners_left {
+            *corners_left -= polygon.len();
+            edges.extend(view.edges(polygon));
+        }
+    }
     let anchor = corners.map(|(from, _)| from).or_else(|| edges.first().map(|&(from, _)| from))?;
     Some(Mark { colour: colour(detection), corners, edges, anchor, label: label(detection) })
 }
@@ -245,6 +251,13 @@ mod tests {
         assert_eq!(edges(json!([[-50, -100], [150, 300]])), [[0, 0, 79, 79], [79, 79, 0, 0]]);
         assert_eq!(edges(json!([[-1, -1], [-1, 300]])), Vec::<[i32; 4]>::new());
         assert_eq!(edges(json!([[1e308, 0], [-1e308, 0], "x", [1], [null, 2]])), [[99, 0, 0, 0], [0, 0, 99, 0]]);
+    }
+
+    #[test]
+    fn every_outline_of_a_mask_is_drawn() {
+        let (outer, hole) = (json!([[0, 0], [50, 0], [50, 50]]), json!([[20, 10], [30, 10], [30, 20]]));
+        let mark = of(json!({ "polygons": [outer, hole, "x", [1]], "polygon": hole })).unwrap();
+        assert_eq!((mark.edges.len(), mark.anchor), (9, Point::new(20, 5)));
     }
 
     #[test]

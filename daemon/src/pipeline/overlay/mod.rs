@@ -34,8 +34,8 @@ struct Look {
     stroke: u32,
 }
 
-/// Draws a result on a picture of `width × height` RGB pixels: every detection under `detections` (its `box`, or the
-/// `polygon` that it has, with label, score, `track_id` and `text`), and the result's own numbers and short texts as lines
+/// Draws a result on a picture of `width × height` RGB pixels: every detection under `detections` (its `box`, and the
+/// `polygon` or `polygons` that it has, with label, score, `track_id` and `text`), and the result's own numbers and short texts as lines
 /// in the upper left corner. `scale` takes the frame's pixels, in which boxes are given, to the picture's.
 ///
 /// What makes no sense is left out: a box without four finite numbers, or outside the picture. Bytes that are no such

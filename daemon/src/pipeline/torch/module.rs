@@ -44,6 +44,18 @@ impl Module {
         Returned::from_libtorch(self.forward(input, normalise)?)
     }
 
+    /// Runs the module on a list of pictures, each a float32 tensor `[3, H, W]`, 0 to 1, of its own size, as torchvision's
+    /// detectors want them.
+    ///
+    /// # Errors
+    /// As [`Module::run`].
+    pub fn run_on_list(&self, pictures: &[Input]) -> Result<Returned, String> {
+        let failed = |error: TchError| short(&error.to_string());
+        let tensor = |picture: &Input| picture.to_tensor(&Normalise::Unit, self.device)?.f_squeeze_dim(0);
+        let list = pictures.iter().map(tensor).collect::<Result<_, _>>().map_err(failed)?;
+        Returned::from_libtorch(self.module.forward_is(&[IValue::TensorList(list)]).map_err(failed)?)
+    }
+
     /// Runs the module on one batch of pictures and gives its output as JSON: an object for a dict, an array or number
     /// otherwise. NaN and infinities become null.
     ///

@@ -1,0 +1,229 @@
+//! `classify`: the classes of the frame, or of what each detection shows, from a TorchScript classifier that gives a score
+//! for each class.
+
+mod scores;
+mod settings;
+
+use serde_json::{Map, Value};
+
+use self::settings::{Scope, Settings};
+use super::{Node, NodeFrame, NodeSetup, labels};
+use crate::pipeline::detection::{self, DETECTIONS, Detection};
+use crate::pipeline::image::{ImageNeed, Picture, Scaler};
+use crate::pipeline::torch::{self, Array, Input, Module, Normalise, Returned};
+
+/// Most pictures in one run of the model.
+const MAX_BATCH: usize = 32;
+
+#[derive(Debug)]
+struct Classify {
+    model: Model,
+    labels: Vec<String>,
+    scope: Scope,
+    key: String,
+    top_k: usize,
+    softmax: bool,
+}
+
+/// The classifier, and what is known of it from the trial at load.
+#[derive(Debug)]
+struct Model {
+    module: Module,
+    normalise: Normalise,
+    width: usize,
+    height: usize,
+    /// How many scores it gives for a picture.
+    classes: usize,
+    /// Whether it takes several pictures at once.
+    takes_batches: bool,
+}
+
+pub(super) fn build(setup: &NodeSetup<'_>) -> Result<Box<dyn Node>, String> {
+    let settings: Settings = setup.settings()?;
+    settings.check()?;
+    let scope = settings.scope(setup.inputs)?;
+    let labels = settings.labels.as_ref().map(|labels| labels.read(setup)).transpose()?.unwrap_or_default();
+    let model = Model::probe(setup.load_module(&settings.model)?, &settings)?;
+    if !labels.is_empty() && labels.len() != model.classes {
+        return Err(format!("labels has {} names, and the model gives {} classes", labels.len(), model.classes));
+    }
+    let Settings { key, top_k, softmax, .. } = settings;
+    Ok(Box::new(Classify { model, labels, scope, key, top_k, softmax }))
+}
+
+impl Model {
+    /// Looks at what the module makes of one picture, and of three.
+    fn probe(module: Module, settings: &Settings) -> Result<Model, String> {
+        let _no_grad = torch::prepare_thread(1);
+        let [width, height] = settings.input_size;
+        let mut model =
+            Model { module, normalise: settings.normalise(), width, height, classes: 0, takes_batches: false };
+        let mut input = Input::new(width, height);
+        input.push(&sample(width, height, 0))?;
+        let alone = model.forward(&input)?;
+        model.classes = match *alone.shape.as_slice() {
+            [1, classes] if classes > 0 => classes,
+            _ => return Err(not_scores(&format!("tensor {:?}", alone.shape), 1)),
+        };
+        input.push(&sample(width, height, 1))?;
+        input.push(&sample(width, height, 2))?;
+        // A traced module may have the 1 of its example in it, and then fail or give one row for all; another may mix the
+        // pictures of a batch.
+        model.takes_batches = model
+            .forward(&input)
+            .is_ok_and(|scores| scores.shape == [3, model.classes] && is_same(&scores.values, &alone.values));
+        Ok(model)
+    }
+
+    /// The scores of pictures of the input's size, one row each.
+    fn scores(&self, pictures: &[Vec<u8>]) -> Result<Vec<Vec<f32>>, String> {
+        let at_once = if self.takes_batches { MAX_BATCH } else { 1 };
+        let mut rows = Vec::with_capacity(pictures.len());
+        for chunk in pictures.chunks(at_once) {
+            let mut input = Input::new(self.width, self.height);
+            chunk.iter().try_for_each(|picture| input.push(picture))?;
+            let scores = self.forward(&input)?;
+            if scores.shape != [chunk.len(), self.classes] {
+                return Err(not_scores(&format!("tensor {:?}", scores.shape), chunk.len()));
+            }
+            rows.extend(scores.values.chunks_exact(self.classes).map(<[f32]>::to_vec));
+        }
+        Ok(rows)
+    }
+
+    fn forward(&self, input: &Input) -> Result<Array, String> {
+        match self.module.run(input, &self.normalise)? {
+            Returned::Tensor(scores) => Ok(scores),
+            other => Err(not_scores(&other.describe(), input.len())),
+        }
+    }
+}
+
+/// Whether a picture's scores, first in a batch, are those that it has alone, but for rounding.
+fn is_same(batch: &[f32], alone: &[f32]) -> bool {
+    let size = alone.iter().fold(0_f32, |size, score| size.max(score.abs()));
+    batch.iter().zip(alone).all(|(a, b)| (a - b).abs() <= 0.02 * size)
+}
+
+fn not_scores(found: &str, pictures: usize) -> String {
+    format!("the model returned {found}; a classifier returns a tensor [{pictures}, classes] for {pictures} pictures")
+}
+
+/// A picture with structure, different for each number.
+fn sample(width: usize, height: usize, number: usize) -> Vec<u8> {
+    let byte = |at: usize| u8::try_from((at * (7 + number) + 31 * number) % 256).unwrap_or(0);
+    (0..width * height * 3).map(byte).collect()
+}
+
+/// A picture that waits to be classified: the frame of the batch that it belongs to, and the detection of that frame.
+struct Waiting {
+    frame: usize,
+    detection: usize,
+}
+
+impl Classify {
+    fn detections(&self, frame: &NodeFrame<'_>) -> Result<Vec<Detection>, String> {
+        match self.scope {
+            Scope::Frame => Ok(Vec::new()),
+            Scope::Detections => detection::read(&frame.upstream),
+        }
+    }
+
+    /// The frame's picture, or a crop of each detection of which there is anything to see.
+    fn pictures(
+        &self,
+        picture: &Picture<'_>,
+        detections: &[Detection],
+        scaler: &mut Scaler,
+    ) -> Result<Vec<(usize, Vec<u8>)>, String> {
+        let (width, height) = (self.model.width, self.model.height);
+        if self.scope == Scope::Frame {
+            return Ok(vec![(0, scaler.stretch(picture, width, height)?.to_vec())]);
+        }
+        let mut crops = Vec::with_capacity(detections.len());
+        for (at, detection) in detections.iter().enumerate() {
+            if let Some(crop) = scaler.crop(picture, detection.bounds, width, height)? {
+                crops.push((at, crop.to_vec()));
+            }
+        }
+        Ok(crops)
+    }
+
+    /// The best classes of one picture, as JSON.
+    fn classes(&self, scores: &[f32]) -> Value {
+        let best = scores::best(scores, self.softmax, self.top_k);
+        let entry = |(class_id, score): (usize, f32)| {
+            let class_id = i64::try_from(class_id).unwrap_or(-1);
+            Value::Object(Map::from_iter([
+                ("label".to_owned(), labels::name(&self.labels, class_id).into()),
+                ("class_id".to_owned(), class_id.into()),
+                ("score".to_owned(), detection::rounded(score, 4)),
+            ]))
+        };
+        best.into_iter().map(entry).collect()
+    }
+
+    /// A frame's output, once its pictures have their classes.
+    fn output(&self, detections: Vec<Detection>, classes: Vec<(usize, Value)>) -> Map<String, Value> {
+        if self.scope == Scope::Frame {
+            let of_frame = classes.into_iter().next().map_or_else(|| Value::Array(Vec::new()), |(_, classes)| classes);
+            return Map::from_iter([(self.key.clone(), of_frame)]);
+        }
+        let mut detections = detections;
+        for detection in &mut detections {
+            detection.more.insert(self.key.clone(), Value::Array(Vec::new()));
+        }
+        for (at, classes) in classes {
+            if let Some(detection) = detections.get_mut(at) {
+                detection.more.insert(self.key.clone(), classes);
+            }
+        }
+        detection::output(detections)
+    }
+}
+
+impl Node for Classify {
+    fn needs(&self) -> ImageNeed {
+        ImageNeed::Whole
+    }
+
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
+        self.run_batch(std::slice::from_mut(frame), scaler).pop().unwrap_or_else(|| Ok(Map::new()))
+    }
+
+    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
+        let (mut waiting, mut pictures) = (Vec::new(), Vec::new());
+        // The detections of each frame; none where nothing is to be classified.
+        let mut found: Vec<Result<Option<Vec<Detection>>, String>> = Vec::with_capacity(frames.len());
+        for (at, frame) in frames.iter().enumerate() {
+            if self.scope == Scope::Detections && !frame.upstream.contains_key(DETECTIONS) {
+                found.push(Ok(None));
+                continue;
+            }
+            found.push(self.detections(frame).and_then(|detections| {
+                let picture = frame.image.ok_or("the frame was not decoded for it")?;
+                for (detection, bytes) in self.pictures(&picture, &detections, scaler)? {
+                    waiting.push(Waiting { frame: at, detection });
+                    pictures.push(bytes);
+                }
+                Ok(Some(detections))
+            }));
+        }
+        let scores = match self.model.scores(&pictures) {
+            Ok(scores) => scores,
+            // One frame's picture may be to blame; it is no other frame's fault.
+            Err(_) if frames.len() > 1 => return frames.iter_mut().map(|frame| self.run(frame, scaler)).collect(),
+            Err(reason) => return vec![Err(reason)],
+        };
+        let mut classes: Vec<Vec<(usize, Value)>> = frames.iter().map(|_| Vec::new()).collect();
+        for (place, scores) in waiting.iter().zip(&scores) {
+            if let Some(classes) = classes.get_mut(place.frame) {
+                classes.push((place.detection, self.classes(scores)));
+            }
+        }
+        let output = |(found, classes): (Result<Option<Vec<Detection>>, String>, _)| {
+            Ok(found?.map_or_else(Map::new, |detections| self.output(detections, classes)))
+        };
+        found.into_iter().zip(classes).map(output).collect()
+    }
+}

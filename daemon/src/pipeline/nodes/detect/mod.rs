@@ -1,0 +1,66 @@
+//! `detect`: boxes from a TorchScript detector, as its author exported it. Lives here: the settings (`settings`), the formats,
+//! a file each (`format` lists them), and the detector that `segment` builds on. Does not live here: suppression (`nms`),
+//! and what a detection is (`detection`).
+//!
+//! The picture is decoded whole and scaled as the packages that these models come from do it: their boxes are ours.
+
+mod detector;
+mod end2end;
+mod format;
+mod found;
+mod output;
+mod settings;
+mod torchvision;
+mod yolo;
+mod yolov5;
+
+use serde_json::{Map, Value};
+
+use super::{Node, NodeFrame, NodeSetup};
+use crate::pipeline::detection;
+use crate::pipeline::image::{ImageNeed, Scaler};
+
+pub(super) use detector::{Answer, Detector, Place};
+pub(super) use format::Format;
+pub(super) use found::Found;
+pub(super) use output::{check_labels, first_tensor, misfit};
+pub(super) use settings::Settings;
+
+#[derive(Debug)]
+struct Detect {
+    detector: Detector,
+}
+
+pub(super) fn build(setup: &NodeSetup<'_>) -> Result<Box<dyn Node>, String> {
+    let settings: Settings<Format> = setup.settings()?;
+    Ok(Box::new(Detect { detector: Detector::build(setup, &settings)? }))
+}
+
+impl Node for Detect {
+    /// The whole picture: a JPEG decoded at a part of its size is not what the reference sees.
+    fn needs(&self) -> ImageNeed {
+        ImageNeed::Whole
+    }
+
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
+        let answer = self.detector.answer(std::slice::from_ref(frame), scaler)?;
+        self.output(&answer, 0)
+    }
+
+    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
+        match self.detector.answer(frames, scaler) {
+            Ok(answer) => (0..frames.len()).map(|at| self.output(&answer, at)).collect(),
+            Err(reason) => frames.iter().map(|_| Err(reason.clone())).collect(),
+        }
+    }
+}
+
+impl Detect {
+    fn output(&self, answer: &Answer, at: usize) -> Result<Map<String, Value>, String> {
+        let (found, place) = self.detector.found(answer, at, 0)?;
+        Ok(detection::output(found.iter().map(|found| self.detector.detection(found, &place)).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests;
