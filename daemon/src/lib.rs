@@ -6,7 +6,8 @@
 //!              accept     read       number      whose      decode,      one reply
 //!              upgrade    frames     validate    frame      nodes        a frame,
 //!              admit      ▲          give way    is next                 in order
-//!  cameras ───────────────┘
+//!  cameras ───────────────┘                                    ▲
+//!  files ──────────────────────────────────────────────────────┘
 //!
 //!       protocol, config, telemetry, systemd: beside the flow, known to it; they know nothing of it
 //!       app, commands: the wiring, which sees every room        load: a client, which sees none
@@ -23,10 +24,14 @@
 
 #[cfg(feature = "engine")]
 pub mod app;
+#[cfg(feature = "engine")]
+pub mod bench;
 pub mod commands;
 pub mod config;
 #[cfg(feature = "engine")]
 pub mod engine;
+#[cfg(feature = "engine")]
+pub mod files;
 pub mod launch;
 pub mod load;
 pub mod pipeline;

@@ -86,7 +86,7 @@ impl fmt::Display for Outcome {
         let Self { row, what, measured, unit, beside, goal, .. } = self;
         let measured = format!("{} {unit}", number(*measured));
         let beside = beside.as_ref().map_or(String::new(), |it| format!("{} {}", it.what, number(it.value)));
-        write!(f, "{row:<9}{what:<40}{measured:>17}  {beside:<28}")?;
+        write!(f, "{row:<10}{what:<40}{measured:>17}  {beside:<28}")?;
         if let Some(Goal { value, bound, counted }) = goal {
             let bound = match bound {
                 Bound::AtLeast(least) => format!("≥ {}", number(*least)),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use forgesyted::config::Precision;
 use forgesyted::pipeline::LoadPlan;
 use forgesyted::pipeline::registry::PipelineRegistry;
 use forgesyted::pipeline::torch::Device;
@@ -41,7 +42,7 @@ fn every_pipeline_of_the_page_loads() {
         folder.write(format!("example-{at}.toml"), example);
     }
     let plan =
-        LoadPlan { dirs: vec![folder.path().to_owned()], model_dirs: Vec::<PathBuf>::new(), device: Device::Cpu };
+        LoadPlan { dirs: vec![folder.path().to_owned()], model_dirs: Vec::<PathBuf>::new(), device: Device::Cpu, precision: Precision::Fp32 };
     let loaded = PipelineRegistry::default().load(&plan, &Metrics::new("0", "0").unwrap());
     assert_eq!(loaded.rejected, []);
     assert_eq!(loaded.pipelines.len(), examples.len());

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use forgesyted::config::Precision;
 use forgesyted::pipeline::LoadPlan;
 use forgesyted::pipeline::registry::PipelineRegistry;
 use forgesyted::pipeline::torch::Device;
@@ -130,6 +131,13 @@ fn mistakes_in_pipelines_are_told_as_the_page_says() {
         ("size", measure("model = \"raises.pt\"\ninput_size = [0, 3]")),
         ("lost", measure("model = \"gate.pt\"")),
         ("corrupt", measure("model = \"corrupt.pt\"")),
+        ("operator", measure("model = \"operator.pt\"")),
+        ("newer", measure("model = \"newer.pt\"")),
+        ("frozen", measure("model = \"frozen.pt\"\nprecision = \"bf16\"")),
+        ("cuda", measure("model = \"raises.pt\"\ndevice = \"cuda:1\"")),
+        ("device", measure("model = \"raises.pt\"\ndevice = \"gpu\"")),
+        ("precision", measure("model = \"raises.pt\"\nprecision = \"fp8\"")),
+        ("modelless", noop("precision = \"bf16\"")),
         ("raises", measure("model = \"raises.pt\"")),
         ("yard", noop("")),
     ];
@@ -137,6 +145,14 @@ fn mistakes_in_pipelines_are_told_as_the_page_says() {
     folder.write("corrupt.pt", "no archive");
     let raises = modules::module("float", "ops.prim.RaiseException(\"no\")\nreturn 1.0");
     folder.write("raises.pt", modules::archive("raises", &raises));
+    for (name, returns) in [
+        ("operator", "ops.tiny.twice(x)"),
+        ("newer", "torch.tomorrow(x)"),
+        ("frozen", "torch.matmul(x, torch.ones([x.shape[3], 2], dtype=6))"),
+    ] {
+        let source = modules::module("Tensor", &format!("return {returns}"));
+        folder.write(format!("{name}.pt"), modules::archive(name, &source));
+    }
     for (id, text) in &mistakes {
         folder.write(format!("{id}.toml"), format!("id = \"{id}\"\n{text}"));
     }
@@ -144,8 +160,12 @@ fn mistakes_in_pipelines_are_told_as_the_page_says() {
     folder.write("bad_id.toml", format!("id = \"a b\"\n{}", noop("")));
     std::fs::write(folder.path().join("z_bytes.toml"), [0xFF, 0xFE]).unwrap();
 
-    let plan =
-        LoadPlan { dirs: vec![folder.path().to_owned()], model_dirs: Vec::<PathBuf>::new(), device: Device::Cpu };
+    let plan = LoadPlan {
+        dirs: vec![folder.path().to_owned()],
+        model_dirs: Vec::<PathBuf>::new(),
+        device: Device::Cpu,
+        precision: Precision::Fp32,
+    };
     let loaded = PipelineRegistry::default().load(&plan, &Metrics::new("0", "0").unwrap());
     // "yard" itself is good, and three files are beside the table.
     assert_eq!(loaded.rejected.len(), mistakes.len() - 1 + 3);

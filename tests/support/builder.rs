@@ -167,6 +167,14 @@ impl Builder {
         self.command(command).output().unwrap()
     }
 
+    /// A command of the binary on the folder, with further words; to be run.
+    #[must_use]
+    pub fn words(&self, command: &str, words: &[&str]) -> Command {
+        let mut run = self.command(command);
+        run.args(words).current_dir(self.folder.path());
+        run
+    }
+
     fn command(&self, command: &str) -> Command {
         let config = self.folder.write("forgesyted.toml", self.config_text());
         let mut run = match &self.wrapper {

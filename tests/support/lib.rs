@@ -19,6 +19,7 @@ pub mod folder;
 pub mod frames;
 pub mod gate;
 pub mod http;
+pub mod library;
 pub mod metrics;
 pub mod modules;
 pub mod notify;

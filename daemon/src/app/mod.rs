@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout, timeout_at};
 
-use crate::config::{self, Config, ConfigError, ConfigSource};
+use crate::config::{self, Config, ConfigError, ConfigSource, Precision};
 use crate::engine::device::{self, PlanError};
 use crate::engine::{Engine, EnginePlan, exit_now};
 use crate::pipeline::registry::PipelineRegistry;
@@ -316,7 +316,7 @@ fn listen_error(address: std::net::SocketAddr, error: io::Error) -> StartError {
     StartError::Listen { address, error, advice }
 }
 
-/// What loading is done with.
-fn load_plan(config: &Config, device: torch::Device) -> LoadPlan {
-    LoadPlan { dirs: config.pipelines.dirs.clone(), model_dirs: config.pipelines.model_dirs.clone(), device }
+/// What loading is done with: the folders of this configuration, and the rest as it was at the start.
+fn load_plan(config: &Config, device: torch::Device, precision: Precision) -> LoadPlan {
+    LoadPlan { dirs: config.pipelines.dirs.clone(), model_dirs: config.pipelines.model_dirs.clone(), device, precision }
 }

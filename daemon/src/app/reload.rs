@@ -109,7 +109,8 @@ fn apply_cameras(context: &Context) {
 }
 
 fn load(context: &Context, config: &Config) -> Loaded {
-    context.state.pipelines.load(&load_plan(config, context.device), &context.state.metrics)
+    let plan = load_plan(config, context.device, context.at_start.engine.precision);
+    context.state.pipelines.load(&plan, &context.state.metrics)
 }
 
 /// Logs a load's outcome and puts it in place. Returns it as one line.
@@ -133,6 +134,13 @@ fn take_in(context: &Context, loaded: Loaded) -> String {
             event = "pipeline_loaded", pipeline_id = pipeline.id(), file:% = pipeline.file().display();
             "pipeline {} is loaded and warm", pipeline.id()
         );
+        for (node, found) in pipeline.comparisons() {
+            log::info!(
+                event = "precision", pipeline_id = pipeline.id(), node, precision:% = found.precision,
+                largest_difference = found.largest_difference.unwrap_or(f64::NAN), took_ms = found.took.as_secs_f64() * 1e3,
+                fp32_took_ms = found.fp32_took.as_secs_f64() * 1e3; "node \"{node}\" of pipeline {} in {found}", pipeline.id()
+            );
+        }
     }
     let ids: Vec<&str> = loaded.pipelines.keys().map(String::as_str).collect();
     let mut summary = match ids.len() {

@@ -39,7 +39,12 @@ fn check(loaded: &config::Loaded) -> Result<bool, Vec<String>> {
     );
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), torch::TORCH_VERSION).map_err(|e| vec![e.to_string()])?;
     let pipelines = &loaded.config.pipelines;
-    let load = LoadPlan { dirs: pipelines.dirs.clone(), model_dirs: pipelines.model_dirs.clone(), device: plan.device };
+    let load = LoadPlan {
+        dirs: pipelines.dirs.clone(),
+        model_dirs: pipelines.model_dirs.clone(),
+        device: plan.device,
+        precision: loaded.config.engine.precision,
+    };
     let found = PipelineRegistry::default().load(&load, &metrics);
     for dir in &found.missing_dirs {
         println!("warning  pipeline folder {} does not exist", dir.display());
@@ -51,6 +56,9 @@ fn check(loaded: &config::Loaded) -> Result<bool, Vec<String>> {
             pipeline.file().display(),
             pipeline.node_ids().join(" → ")
         );
+        for (node, found) in pipeline.comparisons() {
+            println!("note     node \"{node}\" of pipeline {} in {found}", pipeline.id());
+        }
     }
     for rejection in &found.rejected {
         println!("error    {rejection}");

@@ -49,22 +49,23 @@ pub mod check {
 
 /// `forgesyted inspect`.
 pub mod inspect {
-    use std::process::ExitCode;
-
-    use super::super::fail;
-    use crate::config::ConfigSource;
-
-    /// Becomes the inspecting program. Exit status 1 where that cannot be.
-    pub fn run(source: &ConfigSource) -> ExitCode {
-        match source.read() {
-            Ok(loaded) => fail(&super::become_engine(&loaded.config)),
-            Err(error) => fail(&error),
-        }
-    }
+    pub use super::become_it as run;
 }
 
-use crate::config::Config;
+use std::process::ExitCode;
+
+use super::fail;
+use crate::config::{Config, ConfigSource};
 use crate::launch::{self, Refusal};
+
+/// Becomes the engine program for a command that says what is wrong on standard error: `inspect`, `run`, `bench`. Exit status 1
+/// where that cannot be.
+pub fn become_it(source: &ConfigSource) -> ExitCode {
+    match source.read() {
+        Ok(loaded) => fail(&become_engine(&loaded.config)),
+        Err(error) => fail(&error),
+    }
+}
 
 /// Becomes the engine program, with this process's arguments. Returns only why it cannot.
 fn become_engine(config: &Config) -> Refusal {

@@ -47,7 +47,8 @@ fn report(config: &Config) -> EngineReport {
     report.workers = plan.workers;
     let Ok(metrics) = Metrics::new(env!("CARGO_PKG_VERSION"), torch::TORCH_VERSION) else { return report };
     let (dirs, model_dirs) = (config.pipelines.dirs.clone(), config.pipelines.model_dirs.clone());
-    let loaded = PipelineRegistry::default().load(&LoadPlan { dirs, model_dirs, device: plan.device }, &metrics);
+    let load = LoadPlan { dirs, model_dirs, device: plan.device, precision: config.engine.precision };
+    let loaded = PipelineRegistry::default().load(&load, &metrics);
     report.pipelines = loaded.pipelines.into_keys().collect();
     report.rejected = loaded.rejected.iter().map(ToString::to_string).collect();
     report.missing_dirs = loaded.missing_dirs;

@@ -1,6 +1,7 @@
 //! The command line: one file a command, each thin. In the front, commands that run models start the engine program
 //! (`front`).
 
+mod bench;
 mod cameras;
 #[cfg(feature = "engine")]
 mod check;
@@ -12,6 +13,7 @@ mod front;
 mod inspect;
 mod manual;
 mod report;
+mod run;
 #[cfg(feature = "engine")]
 mod serve;
 
@@ -47,6 +49,10 @@ enum Command {
     Doctor(doctor::Args),
     /// List the cameras of this machine, or try one
     Cameras(cameras::Args),
+    /// Run a pipeline on pictures and videos, and print a line of JSON for each frame
+    Run(run::Args),
+    /// Measure how fast a pipeline is on this machine
+    Bench(bench::Args),
     /// Send frames to a daemon as many clients would, and report what it serves
     Load(load::args::Args),
     /// Print what the engine program finds out about itself, as JSON
@@ -77,6 +83,8 @@ impl Cli {
             Command::Doctor(args) => doctor::run(args),
             Command::Inspect(args) => inspect::run(&args.source()),
             Command::Cameras(args) => cameras::run(args),
+            Command::Run(args) => run::run(args),
+            Command::Bench(args) => bench::run(args),
             Command::Load(args) => run_load(args),
             Command::Completions(args) => completions::run(&args),
             Command::Manual(args) => manual::run(&args),

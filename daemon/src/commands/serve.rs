@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use super::BAD_CONFIGURATION;
 use crate::app::{App, StartError, Stopped};
 use crate::config::ConfigSource;
+use crate::engine::device::PlanError;
 use crate::engine::{exit_now, tune_allocator};
 use crate::telemetry::{clock, logging};
 
@@ -26,8 +27,9 @@ pub fn run(source: ConfigSource) -> ExitCode {
         Err(StartError::Config(error)) => super::config_rejected(&error),
         Err(error) => {
             log::error!(event = "start_failed"; "{error}");
-            // A socket unit passes the same sockets every time.
-            if matches!(error, StartError::Passed(_)) { ExitCode::from(BAD_CONFIGURATION) } else { ExitCode::FAILURE }
+            // A socket unit passes the same sockets every time, and a library that is named stays named.
+            let configured = matches!(error, StartError::Passed(_) | StartError::Plan(PlanError::Library { .. }));
+            if configured { ExitCode::from(BAD_CONFIGURATION) } else { ExitCode::FAILURE }
         }
     }
 }

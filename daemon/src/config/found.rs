@@ -98,6 +98,21 @@ impl Found<'_> {
         (folder.is_absolute() && !folder.to_string_lossy().contains(':')).then_some(folder)
     }
 
+    /// A list of shared libraries, as the dynamic linker takes them: names without `/`, which it searches, or absolute paths.
+    pub(super) fn libraries(&self) -> Option<Vec<PathBuf>> {
+        let fits = |text: &str| {
+            let named = !text.contains('/') || text.starts_with('/');
+            (named && !text.is_empty() && !text.contains('\0')).then(|| PathBuf::from(text))
+        };
+        match self {
+            Self::Toml(DeValue::Array(items), _) => {
+                items.iter().map(|item| item.get_ref().as_str().and_then(fits)).collect()
+            }
+            Self::Toml(..) => None,
+            Self::Text(text) => text.split(':').map(fits).collect(),
+        }
+    }
+
     /// A list of folders: a list of texts in the file, `:` between them in a variable. A relative folder of the file
     /// starts from the file's own folder, one of a variable from the working directory.
     pub(super) fn folders(&self) -> Option<Vec<PathBuf>> {

@@ -24,7 +24,9 @@ pub use load::{Loaded, Origin, environment, load, read};
 pub use places::installation_prefix;
 pub use problem::{ConfigError, Place, Problem, nearest};
 pub use report::{describe, needs_restart};
-pub use schema::{Config, DeviceChoice, EngineConfig, LogConfig, PipelinesConfig, ServerConfig, StreamConfig};
+pub use schema::{
+    Config, DeviceChoice, EngineConfig, LogConfig, PipelinesConfig, Precision, ServerConfig, StreamConfig,
+};
 pub use settings::{SETTINGS, Setting};
 pub use source::ConfigSource;
 

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
+
+use serde::Deserialize;
 
 use crate::config::camera::CameraConfig;
 use crate::config::places;
@@ -77,12 +80,16 @@ pub struct PipelinesConfig {
 pub struct EngineConfig {
     /// Where models run.
     pub device: DeviceChoice,
+    /// What models compute with.
+    pub precision: Precision,
     /// Worker threads. `None`: the engine chooses for the device.
     pub workers: Option<usize>,
     /// libtorch threads within one operation, per worker.
     pub threads_per_worker: usize,
     /// The libtorch that the engine program gets. `None`: the one of the installation.
     pub libtorch: Option<PathBuf>,
+    /// Shared libraries that bring operators, opened in this order before any model loads: names or absolute paths.
+    pub libraries: Vec<PathBuf>,
 }
 
 /// Table `log`.
@@ -93,7 +100,8 @@ pub struct LogConfig {
 }
 
 /// Where models run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum DeviceChoice {
     /// The first GPU where there is one, else the CPU.
     Auto,
@@ -101,6 +109,18 @@ pub enum DeviceChoice {
     Cpu,
     /// The GPU of this number, counted from 0.
     Cuda(usize),
+}
+
+/// What a model's weights and float inputs are turned to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Precision {
+    /// float32, as they are.
+    Fp32,
+    /// float16, for GPUs.
+    Fp16,
+    /// bfloat16: the range of float32 with an eighth of its digits.
+    Bf16,
 }
 
 impl Config {
@@ -163,7 +183,14 @@ impl Default for PipelinesConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { device: DeviceChoice::Auto, workers: None, threads_per_worker: 1, libtorch: None }
+        Self {
+            device: DeviceChoice::Auto,
+            precision: Precision::Fp32,
+            workers: None,
+            threads_per_worker: 1,
+            libtorch: None,
+            libraries: Vec::new(),
+        }
     }
 }
 
@@ -192,5 +219,57 @@ impl fmt::Display for DeviceChoice {
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(number) => write!(f, "cuda:{number}"),
         }
+    }
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = || text.strip_prefix("cuda:")?.parse::<u8>().ok();
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            _ => number().map(|number| Self::Cuda(number.into())).ok_or_else(|| {
+                format!("there is no device \"{text}\"; use \"auto\", \"cpu\" or \"cuda:N\" with N from 0 to 255")
+            }),
+        }
+    }
+}
+
+impl TryFrom<String> for DeviceChoice {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fp32 => "fp32",
+            Self::Fp16 => "fp16",
+            Self::Bf16 => "bf16",
+        })
+    }
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Fp32, Self::Fp16, Self::Bf16]
+            .into_iter()
+            .find(|precision| precision.to_string() == text)
+            .ok_or_else(|| format!("there is no precision \"{text}\"; use \"fp32\", \"fp16\" or \"bf16\""))
+    }
+}
+
+impl TryFrom<String> for Precision {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }

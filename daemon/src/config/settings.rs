@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::found::Found;
-use crate::config::schema::{Config, DeviceChoice};
+use crate::config::schema::Config;
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -215,8 +215,18 @@ pub static SETTINGS: &[Setting] = &[
         about: "Where models run; `auto` takes the first GPU where there is one, else the CPU.",
         allowed: "\"auto\", \"cpu\" or \"cuda:N\" with N from 0 to 255",
         restart: true,
-        set: |c, v| device(v.text()?).map(|d| c.engine.device = d),
+        set: |c, v| v.text()?.parse().ok().map(|device| c.engine.device = device),
         raw: |c| quoted(&c.engine.device.to_string()),
+        ..PLAIN
+    },
+    Setting {
+        key: "engine.precision",
+        variable: Some("FORGESYTED_PRECISION"),
+        about: "What models compute with; at load each says in the log how far from `fp32` it is, and whether it is faster.",
+        allowed: "\"fp32\", \"fp16\" or \"bf16\"",
+        restart: true,
+        set: |c, v| v.text()?.parse().ok().map(|precision| c.engine.precision = precision),
+        raw: |c| quoted(&c.engine.precision.to_string()),
         ..PLAIN
     },
     Setting {
@@ -252,6 +262,16 @@ pub static SETTINGS: &[Setting] = &[
         ..PLAIN
     },
     Setting {
+        key: "engine.libraries",
+        variable: Some("FORGESYTED_LIBRARIES"),
+        about: "Shared libraries that bring operators of their own, such as `libtorchtrt_runtime.so`; opened in this order before any model loads.",
+        allowed: "a list of file names without `/`, which the dynamic linker searches, or absolute paths (in the variable: `:` between them)",
+        restart: true,
+        set: |c, v| v.libraries().map(|libraries| c.engine.libraries = libraries),
+        raw: |c| list(&c.engine.libraries),
+        ..PLAIN
+    },
+    Setting {
         key: "log.level",
         variable: Some("FORGESYTED_LOG"),
         about: "Least severe level that is logged.",
@@ -261,17 +281,6 @@ pub static SETTINGS: &[Setting] = &[
         ..PLAIN
     },
 ];
-
-fn device(text: &str) -> Option<DeviceChoice> {
-    match text {
-        "auto" => Some(DeviceChoice::Auto),
-        "cpu" => Some(DeviceChoice::Cpu),
-        _ => {
-            let number: u8 = text.strip_prefix("cuda:")?.parse().ok()?;
-            Some(DeviceChoice::Cuda(number.into()))
-        }
-    }
-}
 
 /// `off` is not offered: a daemon that cannot say why it stops is no use to anyone.
 fn level(text: &str) -> Option<log::LevelFilter> {

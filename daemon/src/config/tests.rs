@@ -85,11 +85,15 @@ const SET: &[(&str, &str, &str)] = &[
     ("pipelines.model_dirs", "[]", "[]"),
     ("engine.device", "\"cpu\"", "\"cpu\""),
     ("engine.device", "\"cuda:1\"", "\"cuda:1\""),
+    ("engine.precision", "\"fp32\"", "\"fp32\""),
+    ("engine.precision", "\"bf16\"", "\"bf16\""),
     ("engine.workers", "64", "64"),
     ("engine.workers", "\"auto\"", "\"auto\""),
     ("engine.threads_per_worker", "64", "64"),
     ("engine.libtorch", "\"/opt/libtorch\"", "\"/opt/libtorch\""),
     ("engine.libtorch", "\"torch\"", "\"/etc/torch\""),
+    ("engine.libraries", "[\"libb.so\", \"/opt/liba.so\"]", "[\"libb.so\", \"/opt/liba.so\"]"),
+    ("engine.libraries", "[]", "[]"),
     ("log.level", "\"trace\"", "\"trace\""),
 ];
 
@@ -132,6 +136,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("engine.device", "\"cuda\""),
     ("engine.device", "\"cuda:-1\""),
     ("engine.device", "\"gpu\""),
+    ("engine.precision", "\"fp8\""),
+    ("engine.precision", "16"),
     ("engine.workers", "0"),
     ("engine.workers", "65"),
     ("engine.threads_per_worker", "0"),
@@ -139,6 +145,10 @@ const REFUSED: &[(&str, &str)] = &[
     ("engine.libtorch", "\"\""),
     ("engine.libtorch", "[\"/opt/libtorch\"]"),
     ("engine.libtorch", "\"/opt/a:/opt/b\""),
+    ("engine.libraries", "\"liba.so\""),
+    ("engine.libraries", "[\"\"]"),
+    ("engine.libraries", "[\"opt/liba.so\"]"),
+    ("engine.libraries", "[7]"),
     ("log.level", "\"off\""),
     ("log.level", "3"),
 ];
@@ -211,9 +221,11 @@ fn every_variable_sets_its_setting() {
         ("FORGESYTED_PIPELINE_DIRS", "/a:b", "[\"/a\", \"b\"]"),
         ("FORGESYTED_MODEL_DIRS", "/m", "[\"/m\"]"),
         ("FORGESYTED_DEVICE", "cuda:0", "\"cuda:0\""),
+        ("FORGESYTED_PRECISION", "fp16", "\"fp16\""),
         ("FORGESYTED_WORKERS", "2", "2"),
         ("FORGESYTED_THREADS_PER_WORKER", "3", "3"),
         ("FORGESYTED_LIBTORCH", "/opt/libtorch", "\"/opt/libtorch\""),
+        ("FORGESYTED_LIBRARIES", "libb.so:/opt/liba.so", "[\"libb.so\", \"/opt/liba.so\"]"),
         ("FORGESYTED_LOG", "DEBUG", "\"debug\""),
     ] {
         let setting = SETTINGS.iter().find(|s| s.variable == Some(name)).unwrap();
@@ -223,7 +235,7 @@ fn every_variable_sets_its_setting() {
         let expected = format!("environment variable {name}: found ");
         assert!(refused.len() == 1 && refused[0].starts_with(&expected), "{refused:?}");
     }
-    assert_eq!(SETTINGS.iter().filter(|s| s.variable.is_some()).count(), 13);
+    assert_eq!(SETTINGS.iter().filter(|s| s.variable.is_some()).count(), 15);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! boards with and without it.
 
 use std::num::NonZero;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use thiserror::Error;
@@ -23,6 +23,17 @@ pub enum PlanError {
         /// The device number asked for.
         wanted: usize,
         /// What was found instead.
+        reason: String,
+    },
+    /// A library that the configuration names cannot be opened.
+    #[error(
+        "engine.libraries: \"{}\" cannot be opened ({reason}). Correct the setting, or bring the library and what it needs.",
+        library.display()
+    )]
+    Library {
+        /// As it stands in the setting.
+        library: PathBuf,
+        /// The dynamic linker's sentence.
         reason: String,
     },
     /// libtorch refused the daemon's own operators.
@@ -49,6 +60,11 @@ pub fn plan(config: &EngineConfig) -> Result<EnginePlan, PlanError> {
             _ => Device::Cpu,
         },
     };
+    // After CUDA, which they may need, and before our operators, which they may bring themselves.
+    for library in &config.libraries {
+        let refused = |reason| PlanError::Library { library: library.clone(), reason };
+        native::open_library(library).map_err(refused)?;
+    }
     native::register_operators().map_err(PlanError::Operators)?;
     let cores = available_parallelism().map_or(1, NonZero::get);
     Ok(EnginePlan {

@@ -4,6 +4,8 @@
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::config::{DeviceChoice, Precision};
+
 /// What a pipeline file says.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +33,10 @@ pub struct NodeDefinition {
     pub every: Option<u64>,
     /// Runs only where an earlier node found something: see [`super::gate`].
     pub when: Option<String>,
+    /// Where its model runs, when not where the engine's do.
+    pub device: Option<DeviceChoice>,
+    /// What its model computes with, when not what the engine's do.
+    pub precision: Option<Precision>,
     /// The kind's own settings.
     #[serde(flatten)]
     pub settings: toml::Table,

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use thiserror::Error;
@@ -12,12 +13,13 @@ use super::frame::Frame;
 use super::gate::Gate;
 use super::graph::{self, GraphNode};
 use super::image::{self, ImageNeed};
-use super::nodes::{self, NodeSetup};
+use super::nodes::{self, Models, NodeSetup};
 use super::origin::{Origin, Stamp};
 use super::service::{self, FrameFailure, FrameRun, Scratch};
 use super::state::PipelineState;
-use super::torch::{self, Device};
+use super::torch::{self, Comparison, Device, Trial};
 use super::{Pipeline, PipelineNode};
+use crate::config::{DeviceChoice, Precision};
 
 /// Runs of the sample frame: libtorch's profiling executor optimises a module on its first two runs for a shape, and the
 /// third shows that what it made works.
@@ -32,8 +34,10 @@ pub struct LoadPlan {
     pub dirs: Vec<PathBuf>,
     /// Folders with models, after the pipeline file's own.
     pub model_dirs: Vec<PathBuf>,
-    /// Where models run.
+    /// Where models run, unless their node says otherwise.
     pub device: Device,
+    /// What models compute with, unless their node says otherwise.
+    pub precision: Precision,
 }
 
 /// A pipeline file that was left out, and why.
@@ -61,8 +65,10 @@ pub(super) fn load(file: &Path, plan: &LoadPlan) -> Result<Pipeline, String> {
     let order = graph::order(&graph).map_err(|error| error.to_string())?;
     let ordered: Vec<&NodeDefinition> = order.iter().filter_map(|&at| definition.nodes.get(at)).collect();
     let files = RefCell::default();
-    let built = ordered.iter().map(|node| build(node, &ordered, file, plan, &files)).collect::<Result<Vec<_>, _>>()?;
-    let pipeline = Pipeline {
+    let build = |node: &&NodeDefinition| build(node, &ordered, file, plan, &files);
+    let (built, trials): (Vec<PipelineNode>, Vec<_>) =
+        ordered.iter().map(build).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    let mut pipeline = Pipeline {
         name: definition.name.unwrap_or_else(|| definition.id.clone()),
         id: definition.id,
         file: file.to_owned(),
@@ -70,8 +76,10 @@ pub(super) fn load(file: &Path, plan: &LoadPlan) -> Result<Pipeline, String> {
         nodes: built,
         origin: Origin { file: stamp, files: files.into_inner() },
         metrics: None,
+        comparisons: Vec::new(),
     };
     warm_up(&pipeline)?;
+    pipeline.comparisons = ended(&pipeline, &trials);
     Ok(pipeline)
 }
 
@@ -91,22 +99,31 @@ fn build(
     file: &Path,
     plan: &LoadPlan,
     files: &RefCell<Vec<(PathBuf, Stamp)>>,
-) -> Result<PipelineNode, String> {
+) -> Result<(PipelineNode, Vec<Arc<Trial>>), String> {
+    let refused = |reason: String| format!("node \"{}\": {reason}", node.id);
+    let models = RefCell::new(Models::default());
     let setup = NodeSetup {
         id: &node.id,
         settings: &node.settings,
         inputs: &node.inputs,
         folder: folder_of(file),
         model_dirs: &plan.model_dirs,
-        device: plan.device,
+        device: device(node.device, plan.device).map_err(refused)?,
+        precision: node.precision.unwrap_or(plan.precision),
         files,
+        models: &models,
     };
-    let wrong = |reason: String| format!("node \"{}\": {reason}", node.id);
     let earlier = earlier(node, ordered);
-    let gate = Gate::new(node.every, node.when.as_deref(), &earlier).map_err(|error| wrong(error.to_string()))?;
-    let (kind, built) = nodes::build(&node.kind, &setup).map_err(wrong)?;
+    let gate = Gate::new(node.every, node.when.as_deref(), &earlier).map_err(|error| refused(error.to_string()))?;
+    let (kind, built) = nodes::build(&node.kind, &setup).map_err(refused)?;
+    let models = models.into_inner();
+    let set = [("device", node.device.is_some()), ("precision", node.precision.is_some())];
+    if let Some((key, _)) = set.iter().find(|(_, set)| *set && models.count == 0) {
+        return Err(refused(format!("`{key}` is for a node that runs a model, and this one runs none; remove it")));
+    }
     let inputs = earlier.iter().filter(|(id, _)| node.inputs.iter().any(|input| input == id)).map(|(_, at)| *at);
-    Ok(PipelineNode { id: node.id.clone(), kind, inputs: inputs.collect(), gate, node: built })
+    let node = PipelineNode { id: node.id.clone(), kind, inputs: inputs.collect(), gate, node: built };
+    Ok((node, models.trials))
 }
 
 /// The nodes that a node depends on, over however many others: ids and positions, in the order in which they run.
@@ -122,6 +139,31 @@ fn earlier<'a>(node: &NodeDefinition, ordered: &[&'a NodeDefinition]) -> Vec<(&'
     }
     found.reverse();
     found
+}
+
+/// Where a node's models run.
+fn device(wanted: Option<DeviceChoice>, engines: Device) -> Result<Device, String> {
+    match wanted {
+        None | Some(DeviceChoice::Auto) => Ok(engines),
+        Some(DeviceChoice::Cpu) => Ok(Device::Cpu),
+        Some(DeviceChoice::Cuda(number)) => match torch::cuda_devices() {
+            count if number < count => Ok(Device::Cuda(number)),
+            count => Err(format!(
+                "device = \"cuda:{number}\", and libtorch sees {count} CUDA devices; take another, or \"cpu\". CUDA is looked for where \
+                 engine.device is \"auto\" or a CUDA device"
+            )),
+        },
+    }
+}
+
+/// Ends the trials of half precision, each node's, and says what they found.
+fn ended(pipeline: &Pipeline, trials: &[Vec<Arc<Trial>>]) -> Vec<(String, Comparison)> {
+    let of_node = |(node, trials): (&PipelineNode, &Vec<Arc<Trial>>)| {
+        let id = node.id.clone();
+        let found: Vec<Comparison> = trials.iter().filter_map(|trial| trial.end()).collect();
+        found.into_iter().map(move |found| (id.clone(), found))
+    };
+    pipeline.nodes.iter().zip(trials).flat_map(of_node).collect()
 }
 
 fn warm_up(pipeline: &Pipeline) -> Result<(), String> {

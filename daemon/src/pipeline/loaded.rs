@@ -8,6 +8,7 @@ use super::gate::Gate;
 use super::image::ImageNeed;
 use super::nodes::Node;
 use super::origin::Origin;
+use super::torch::Comparison;
 use crate::telemetry::metrics::PipelineMetrics;
 
 /// A loaded, warm pipeline.
@@ -22,6 +23,8 @@ pub struct Pipeline {
     pub(super) origin: Origin,
     /// Present once the pipeline is accepted; trial runs at load are not counted.
     pub(super) metrics: Option<PipelineMetrics>,
+    /// Ids of nodes whose model runs in half precision, and what that did on the sample frame.
+    pub(super) comparisons: Vec<(String, Comparison)>,
 }
 
 /// A node in its place.
@@ -67,6 +70,16 @@ impl Pipeline {
         self.nodes.iter().map(|node| node.id.clone()).collect()
     }
 
+    /// Nodes whose model runs in half precision, and what that did on the sample frame.
+    pub fn comparisons(&self) -> &[(String, Comparison)] {
+        &self.comparisons
+    }
+
+    /// What it times; none before it is accepted.
+    pub fn metrics(&self) -> Option<&PipelineMetrics> {
+        self.metrics.as_ref()
+    }
+
     /// The pipeline as the list shows it.
     pub fn view(&self) -> PipelineView {
         let view = |node: &PipelineNode| NodeView {
@@ -89,5 +102,15 @@ pub fn of_one_node(id: &str, node: Box<dyn Node>) -> Pipeline {
     let nodes = vec![PipelineNode { id: "node".to_owned(), kind: "test", inputs: Vec::new(), gate, node }];
     let (id, name, file) = (id.to_owned(), id.to_owned(), PathBuf::from("/proc/self/exe"));
     let origin = Origin { file: Stamp::of(&file).expect("this program"), files: Vec::new() };
-    Pipeline { id, name, file, nodes, image_need, origin, metrics: None }
+    Pipeline { id, name, file, nodes, image_need, origin, metrics: None, comparisons: Vec::new() }
+}
+
+#[cfg(test)]
+impl Pipeline {
+    /// The pipeline with its times.
+    #[must_use]
+    pub fn counted(self, metrics: &crate::telemetry::metrics::Metrics) -> Pipeline {
+        let times = metrics.pipeline(&self.id, &self.node_ids());
+        Pipeline { metrics: Some(times), ..self }
+    }
 }

@@ -26,6 +26,8 @@ mod nms;
 #[cfg(feature = "engine")]
 pub mod nodes;
 #[cfg(feature = "engine")]
+mod one;
+#[cfg(feature = "engine")]
 mod origin;
 #[cfg(feature = "engine")]
 pub mod overlay;
@@ -51,5 +53,7 @@ use loaded::PipelineNode;
 pub use loaded::of_one_node;
 #[cfg(feature = "engine")]
 pub use loaded::{Pipeline, PipelineView};
+#[cfg(feature = "engine")]
+pub use one::load_one;
 #[cfg(feature = "engine")]
 pub use state::PipelineState;

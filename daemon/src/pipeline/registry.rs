@@ -123,7 +123,7 @@ fn load_files(files: Vec<PathBuf>, plan: &LoadPlan, before: &Loaded, metrics: &M
 }
 
 /// The pipeline with its series, which an accepted one has.
-fn counted(mut pipeline: Arc<Pipeline>, metrics: &Metrics) -> Arc<Pipeline> {
+pub(super) fn counted(mut pipeline: Arc<Pipeline>, metrics: &Metrics) -> Arc<Pipeline> {
     if let Some(new) = Arc::get_mut(&mut pipeline) {
         new.metrics = Some(metrics.pipeline(&new.id, &new.node_ids()));
     }
@@ -131,7 +131,7 @@ fn counted(mut pipeline: Arc<Pipeline>, metrics: &Metrics) -> Arc<Pipeline> {
 }
 
 /// The `.toml` files of a folder, by name; hidden ones (an editor's leftovers) are passed over.
-fn pipeline_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn pipeline_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();

@@ -97,6 +97,7 @@ pub fn run_on_frames(
     scratch: &mut Scratch,
 ) -> Vec<Result<String, FrameFailure>> {
     if let Some(metrics) = &pipeline.metrics {
+        metrics.batch(runs.len());
         runs.iter().for_each(|run| metrics.wait.observe(run.could_run_at.elapsed().as_secs_f64()));
     }
     let merged = run(pipeline, runs, scratch);

@@ -40,7 +40,7 @@ pub struct Memory {
 }
 
 /// What a thermal zone says.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Temperature {
     /// The zone's name.
     pub zone: String,
@@ -111,15 +111,18 @@ fn memory(root: &Path, name: &str) -> Option<f64> {
 /// A Jetson's GPU gives its load per mille, at a place that depends on the JetPack version; here it is from 0 to 1.
 pub fn gpu_load(root: &Path) -> Option<f64> {
     let fixed = ["sys/devices/platform/gpu.0/load", "sys/devices/gpu.0/load"];
-    let devices = entries(&root.join("sys/class/devfreq"), |name| {
-        ["gpu", "ga10b", "gv11b", "gp10b"].iter().any(|part| name.contains(part))
-    });
+    let devices = entries(&root.join("sys/class/devfreq"), is_gpu);
     fixed
         .iter()
         .map(|path| root.join(path))
         .chain(devices.into_iter().map(|(_, path)| path.join("device/load")))
         .find_map(|path| number(&path))
         .map(|per_mille| (per_mille / 1000.0).clamp(0.0, 1.0))
+}
+
+/// Whether a device of devfreq is a Jetson's GPU: later ones say so, earlier ones have the chip's name.
+pub(super) fn is_gpu(name: &str) -> bool {
+    ["gpu", "ga10b", "gv11b", "gp10b"].iter().any(|part| name.contains(part))
 }
 
 /// Load average over one minute.
@@ -129,13 +132,13 @@ pub fn load1(root: &Path) -> Option<f64> {
 }
 
 /// A file that holds one finite number.
-fn number(path: &Path) -> Option<f64> {
+pub(super) fn number(path: &Path) -> Option<f64> {
     let text = std::fs::read_to_string(path).ok()?;
     text.trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 /// The entries of a folder whose name fits, sorted by name; none where the folder is absent.
-fn entries(folder: &Path, fits: fn(&str) -> bool) -> Vec<(String, PathBuf)> {
+pub(super) fn entries(folder: &Path, fits: fn(&str) -> bool) -> Vec<(String, PathBuf)> {
     let mut found: Vec<_> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()

@@ -1,6 +1,8 @@
 //! Every metric series, built once and handed out as small structs.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -10,6 +12,7 @@ use prometheus::{
 use crate::telemetry::camera_metrics::CameraFamilies;
 pub use crate::telemetry::camera_metrics::CameraMetrics;
 use crate::telemetry::machine_metrics::Machine;
+use crate::telemetry::stage::Stage;
 
 /// Every value of the label `code`: the error codes of the streaming protocol.
 pub const ERROR_CODES: [&str; 10] = [
@@ -58,6 +61,8 @@ pub struct Metrics {
     frame_bytes: HistogramVec,
     cameras: CameraFamilies,
     watchers: WatchMetrics,
+    /// Whether pipelines keep exact times too.
+    exact: bool,
 }
 
 /// What watchers count.
@@ -96,13 +101,15 @@ pub struct Active(IntGauge);
 #[derive(Clone, Debug)]
 pub struct PipelineMetrics {
     /// From the moment a frame could run to its start.
-    pub wait: Histogram,
+    pub wait: Stage,
     /// Decoding of the image.
-    pub decode: Histogram,
+    pub decode: Stage,
     /// From the moment a frame could run to its result.
-    pub total: Histogram,
+    pub total: Stage,
     /// Each node, in the order given to [`Metrics::pipeline`].
-    pub nodes: Vec<Histogram>,
+    pub nodes: Vec<Stage>,
+    /// How often so many frames ran as one; kept where exact times are.
+    pub batches: Option<Arc<Mutex<BTreeMap<usize, u64>>>>,
 }
 
 impl Source {
@@ -184,6 +191,7 @@ impl Metrics {
             panics,
             refused,
             registry,
+            exact: false,
         };
         for code in ERROR_CODES {
             metrics.errors.with_label_values(&[code]);
@@ -192,6 +200,12 @@ impl Metrics {
             metrics.frame_bytes.with_label_values(&[source.as_str()]);
         }
         Ok(metrics)
+    }
+
+    /// Has pipelines that are loaded from here on keep every time exactly, for whoever measures. It costs a lock a stage.
+    #[must_use]
+    pub fn with_exact_times(self) -> Self {
+        Metrics { exact: true, ..self }
     }
 
     /// Everything in the Prometheus text format; the process's and the machine's gauges are read now.
@@ -221,12 +235,13 @@ impl Metrics {
         for source in Source::ALL {
             self.session(source, pipeline);
         }
-        let stage = |stage: &str| self.stages.with_label_values(&[pipeline, stage]);
+        let stage = |stage: &str| Stage::new(self.stages.with_label_values(&[pipeline, stage]), self.exact);
         PipelineMetrics {
             wait: stage("wait"),
             decode: stage("decode"),
             total: stage("total"),
             nodes: nodes.iter().map(|node| stage(node)).collect(),
+            batches: self.exact.then(Arc::default),
         }
     }
 
@@ -270,6 +285,23 @@ impl SessionMetrics {
     /// Counts a session as active until the returned value is dropped.
     pub fn open(&self) -> Active {
         Active::new(&self.active)
+    }
+}
+
+impl PipelineMetrics {
+    /// Counts frames that ran as one.
+    pub fn batch(&self, frames: usize) {
+        if let Some(batches) = &self.batches {
+            *batches.lock().unwrap_or_else(PoisonError::into_inner).entry(frames).or_default() += 1;
+        }
+    }
+
+    /// Forgets exact times and batches so far.
+    pub fn reset(&self) {
+        [&self.wait, &self.decode, &self.total].into_iter().chain(&self.nodes).for_each(Stage::reset);
+        if let Some(batches) = &self.batches {
+            batches.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
     }
 }
 

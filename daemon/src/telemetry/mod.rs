@@ -9,6 +9,8 @@
 #[cfg(feature = "engine")]
 mod camera_metrics;
 pub mod clock;
+#[cfg(feature = "engine")]
+pub mod clocks;
 mod json_line;
 pub mod logging;
 pub mod machine;
@@ -18,6 +20,8 @@ mod machine_metrics;
 pub mod metrics;
 #[cfg(feature = "engine")]
 pub mod rate_limited;
+#[cfg(feature = "engine")]
+pub mod stage;
 
 #[cfg(feature = "engine")]
 #[cfg(test)]

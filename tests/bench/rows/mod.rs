@@ -8,6 +8,7 @@ mod memory;
 mod noop;
 mod overload;
 mod page;
+mod precision;
 mod start;
 
 use std::fmt;
@@ -37,6 +38,8 @@ pub enum Row {
     Memory,
     /// From exec to ready
     Start,
+    /// A CNN in half precision
+    Precision,
     /// Raw camera frames to RGB
     Convert,
     /// CPU time per captured frame; runs in the VM of `cargo xtask bench-vm` only
@@ -70,6 +73,7 @@ impl Row {
             Row::Overload => overload::run(bench),
             Row::Memory => memory::run(bench),
             Row::Start => start::run(bench),
+            Row::Precision => precision::run(bench),
             Row::Convert => convert::run(bench),
             Row::Camera => camera::run(bench),
             Row::Page => page::run(bench),

@@ -91,7 +91,7 @@ fn without(check: &'static str) -> Finding {
 
 fn device(report: &EngineReport, gpu: Option<&Path>) -> Finding {
     if let Some(error) = &report.device_error {
-        return Finding::error("device", error, "set engine.device to \"auto\", or bring what is missing");
+        return Finding::error("device", error, "correct the setting that it names, or bring what is missing");
     }
     let device = report.device.as_deref().unwrap_or("unknown");
     let workers = report.workers;

@@ -5,7 +5,7 @@
 //! live here: what the engine program knows of libtorch, devices and pipelines; it is asked (`commands::inspect`).
 
 mod accounts;
-mod board;
+pub(super) mod board;
 mod cameras;
 mod clock;
 mod configuration;

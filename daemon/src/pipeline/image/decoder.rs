@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use turbojpeg::{Decompressor, Image, PixelFormat};
+use turbojpeg::{Colorspace, Decompressor, Image, PixelFormat};
 
 use super::rotate::rotate;
 use super::{DecodeError, ImageNeed, Picture, RGB, room};
@@ -62,11 +62,35 @@ impl JpegDecoder {
         let scale = need.scale(header.width, header.height);
         decompressor.set_scaling_factor(scale).map_err(broken)?;
         let (width, height) = (scale.scale(header.width), scale.scale(header.height));
-        let rgb = room(pixels, width * height * RGB);
-        let output = Image { pixels: &mut *rgb, width, pitch: width * RGB, height, format: PixelFormat::RGB };
+        // libjpeg converts neither of these to RGB.
+        let four_inks = matches!(header.colorspace, Colorspace::CMYK | Colorspace::YCCK);
+        let (format, bytes) = if four_inks { (PixelFormat::CMYK, CMYK) } else { (PixelFormat::RGB, RGB) };
+        let decoded = room(pixels, width * height * bytes);
+        let output = Image { pixels: &mut *decoded, width, pitch: width * bytes, height, format };
         match decompressor.decompress(jpeg, output) {
-            Err(error) if !is_harmless(&error.to_string()) => Err(DecodeError::Damaged(error.to_string())),
-            _ => Ok(Picture { rgb, width, height, frame_size: (header.width, header.height) }),
+            Err(error) if !is_harmless(&error.to_string()) => return Err(DecodeError::Damaged(error.to_string())),
+            _ => {}
+        }
+        if four_inks {
+            cmyk_to_rgb(decoded);
+        }
+        let rgb = decoded.get(..width * height * RGB).unwrap_or_default();
+        Ok(Picture { rgb, width, height, frame_size: (header.width, header.height) })
+    }
+}
+
+/// Bytes of a pixel of four inks.
+const CMYK: usize = 4;
+
+/// Makes RGB of CMYK where it stands, at its start. Nearly all such JPEGs come from Adobe's programs, which write ink the other
+/// way round, 0 for all of it, so a colour is its light times that of black. Ink profiles are not applied.
+fn cmyk_to_rgb(pixels: &mut [u8]) {
+    let count = pixels.len() / CMYK;
+    for at in 0..count {
+        let Some(&[c, m, y, k]) = pixels.get(at * CMYK..).and_then(<[u8]>::first_chunk) else { return };
+        let light = |ink: u8| u8::try_from((u16::from(ink) * u16::from(k) + 127) / 255).unwrap_or(u8::MAX);
+        if let Some(rgb) = pixels.get_mut(at * RGB..).and_then(<[u8]>::first_chunk_mut) {
+            *rgb = [light(c), light(m), light(y)];
         }
     }
 }
@@ -168,6 +192,31 @@ mod tests {
             let (right, bottom) = (picture.width - 1, picture.height - 1);
             let corner = |x: usize, y: usize| name(&picture.rgb[(y * picture.width + x) * 3..][..3]);
             assert_eq!([corner(0, 0), corner(right, 0), corner(right, bottom), corner(0, bottom)], expected);
+        }
+    }
+
+    #[test]
+    fn grey_and_cmyk_become_rgb() {
+        let (width, height) = (32, 16);
+        let encode = |pixel: &[u8], format, subsampling| {
+            let pixels = pixel.repeat(width * height);
+            let image = Image { pixels: pixels.as_slice(), width, pitch: width * pixel.len(), height, format };
+            jpeg_frame(&turbojpeg::compress(image, 95, subsampling).unwrap())
+        };
+        let mut decoder = Decoder::default();
+        for (frame, expected) in [
+            (encode(&[200], PixelFormat::GRAY, turbojpeg::Subsamp::Gray), [200, 200, 200]),
+            // Inks the other way round: all light of red, half of green, none of blue; then the same at half the light.
+            (encode(&[255, 128, 0, 255], PixelFormat::CMYK, turbojpeg::Subsamp::None), [255, 128, 0]),
+            (encode(&[255, 128, 0, 128], PixelFormat::CMYK, turbojpeg::Subsamp::None), [128, 64, 0]),
+        ] {
+            for (need, size) in [(ImageNeed::Whole, (32, 16)), (ImageNeed::AtLeast(16, 8), (16, 8))] {
+                let picture = decoder.decode(&frame, need).unwrap();
+                assert_eq!((picture.width, picture.height, picture.rgb.len()), (size.0, size.1, size.0 * size.1 * RGB));
+                assert_eq!(picture.frame_size, (32, 16));
+                let near = |pixel: &[u8]| pixel.iter().zip(expected).all(|(a, b): (&u8, u8)| a.abs_diff(b) <= 3);
+                assert!(picture.rgb.chunks(RGB).all(near), "{expected:?}: {:?}", &picture.rgb[..RGB]);
+            }
         }
     }
 

@@ -13,14 +13,16 @@ mod track;
 use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::image::{ImageNeed, Picture, Scaler};
 use super::origin::Stamp;
-use super::torch::{Device, Module};
+use super::torch::{Device, Module, Trial};
 use super::tracking::Tracker;
+use crate::config::Precision;
 
 /// The table of kinds: a name in pipeline files, and what builds it. A new kind is a file and a line here.
 const KINDS: &[(&str, Build)] = &[
@@ -93,10 +95,23 @@ pub struct NodeSetup<'a> {
     pub folder: &'a Path,
     /// The configured model folders, searched next.
     pub model_dirs: &'a [PathBuf],
-    /// Where models run.
+    /// Where its model runs.
     pub device: Device,
+    /// What its model computes with.
+    pub precision: Precision,
     /// The files found so far.
     pub(super) files: &'a RefCell<Vec<(PathBuf, Stamp)>>,
+    /// The models loaded for it.
+    pub(super) models: &'a RefCell<Models>,
+}
+
+/// What is known of a node's models while its pipeline is loaded.
+#[derive(Debug, Default)]
+pub(super) struct Models {
+    /// How many there are.
+    pub(super) count: usize,
+    /// The comparisons of those in half precision with float32.
+    pub(super) trials: Vec<Arc<Trial>>,
 }
 
 /// Names of all kinds.
@@ -130,9 +145,13 @@ impl NodeSetup<'_> {
         Ok(())
     }
 
-    /// Loads a module where this node's models run.
+    /// Loads a module where this node's models run, and in its precision.
     fn load_module(&self, model: &Path) -> Result<Module, String> {
-        Module::load(&self.find_file(model, "model")?, self.device)
+        let module = Module::load_in(&self.find_file(model, "model")?, self.device, self.precision)?;
+        let mut models = self.models.borrow_mut();
+        models.count += 1;
+        models.trials.extend(module.trial());
+        Ok(module)
     }
 
     /// Finds a file that the setting `what` names and notes it as one that the pipeline is made of.

@@ -1,11 +1,12 @@
 //! libtorch, seen from pipelines. Lives here: threads, devices and error texts (this file), TorchScript modules (`module`),
-//! what they are fed (`input`) and what they return (`returned`). The only room that names tch. Every call is tch's fallible
+//! what they are fed (`input`) and what they return (`returned`, `json`), half precision beside float32 (`trial`). The only room that names tch. Every call is tch's fallible
 //! form; an error's text is cut to its first useful line, since libtorch adds C++ frames and prints whole tensors.
 
 mod input;
 mod json;
 mod module;
 mod returned;
+mod trial;
 
 use tch::{Kind, Tensor};
 
@@ -14,6 +15,7 @@ pub use json::MAX_NUMBERS;
 pub use module::Module;
 pub use returned::{Array, Returned};
 pub use tch::Device;
+pub use trial::{Comparison, Trial};
 
 /// Longest error text taken over from libtorch, in characters.
 const MAX_ERROR_CHARS: usize = 400;
@@ -51,6 +53,8 @@ pub fn device_answers(device: Device) -> bool {
 
 /// The useful line of a libtorch error: what was raised in TorchScript, else the first line.
 fn short(text: &str) -> String {
+    // What tch puts before libtorch's text, which starts with a line of its own often.
+    let text = text.strip_prefix("Internal torch error:").unwrap_or(text);
     let raised = text
         .lines()
         .rfind(|line| line.split_once(": ").is_some_and(|(kind, _)| kind.ends_with("Error") && !kind.contains(' ')));

@@ -1,15 +1,18 @@
 //! A TorchScript module: loaded once, run by all workers.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
-use tch::{CModule, Device, IValue, TchError};
+use tch::{CModule, Device, IValue, Kind, TchError, Tensor};
 
 use super::input::{Input, Normalise};
 use super::json::{self, MAX_NUMBERS};
 use super::returned::Returned;
-use super::short;
+use super::trial::Trial;
+use super::{TORCH_VERSION, short};
+use crate::config::Precision;
 
 /// Loading uses process-wide state of libtorch that is not thread safe.
 static LOADING: Mutex<()> = Mutex::new(());
@@ -19,21 +22,54 @@ static LOADING: Mutex<()> = Mutex::new(());
 pub struct Module {
     module: CModule,
     device: Device,
+    /// What its weights and float inputs are turned to.
+    kind: Kind,
+    /// In half precision, beside float32.
+    trial: Option<Arc<Trial>>,
 }
 
 impl Module {
-    /// Loads a module, in evaluation mode.
+    /// Loads a module in float32, in evaluation mode.
     ///
     /// # Errors
-    /// Which file, and libtorch's first line.
+    /// As [`Module::load_in`].
     pub fn load(file: &Path, device: Device) -> Result<Module, String> {
+        Module::load_in(file, device, Precision::Fp32)
+    }
+
+    /// Loads a module in evaluation mode and turns its weights to this precision. In half precision it is loaded in float32 too,
+    /// until its [trial](Module::trial) ends.
+    ///
+    /// # Errors
+    /// Which file, and what it lacks, or libtorch's first line.
+    pub fn load_in(file: &Path, device: Device, precision: Precision) -> Result<Module, String> {
         let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
         let refused = |error: TchError| {
-            format!("model {} does not load as TorchScript: {}", file.display(), short(&error.to_string()))
+            let text = error.to_string();
+            let reason = lacking(&text).unwrap_or_else(|| short(&text));
+            format!("model {} does not load as TorchScript: {reason}", file.display())
         };
-        let mut module = CModule::load_on_device(file, device).map_err(refused)?;
-        module.f_set_eval().map_err(refused)?;
-        Ok(Module { module, device })
+        let load = || {
+            let mut module = CModule::load_on_device(file, device)?;
+            module.f_set_eval()?;
+            Ok(module)
+        };
+        let mut module = load().map_err(refused)?;
+        let kind = match precision {
+            Precision::Fp32 => return Ok(Module { module, device, kind: Kind::Float, trial: None }),
+            Precision::Fp16 => Kind::Half,
+            Precision::Bf16 => Kind::BFloat16,
+        };
+        let reference = load().map_err(refused)?;
+        // tch has no fallible form of it: memory may run out.
+        catch_unwind(AssertUnwindSafe(|| module.to(device, kind, false)))
+            .map_err(|_| format!("the weights of model {} cannot be turned to {precision}", file.display()))?;
+        Ok(Module { module, device, kind, trial: Some(Arc::new(Trial::new(reference, precision))) })
+    }
+
+    /// The comparison with float32, of a module in half precision.
+    pub fn trial(&self) -> Option<Arc<Trial>> {
+        self.trial.clone()
     }
 
     /// Runs the module on one batch of pictures and gives what it returned, out of libtorch.
@@ -68,6 +104,59 @@ impl Module {
     fn forward(&self, input: &Input, normalise: &Normalise) -> Result<IValue, String> {
         let failed = |error: TchError| short(&error.to_string());
         let input = input.to_tensor(normalise, self.device).map_err(failed)?;
-        self.module.forward_is(&[IValue::Tensor(input)]).map_err(failed)
+        match &self.trial {
+            Some(trial) => trial.run(&input, || self.forward_on(&input)),
+            None => self.forward_on(&input).map_err(failed),
+        }
+    }
+
+    /// Floats are turned to the module's own kind; bytes are the module's to turn.
+    fn forward_on(&self, input: &Tensor) -> Result<IValue, TchError> {
+        let is_float = input.f_kind()? == Kind::Float;
+        let input = if is_float { input.f_to_kind(self.kind)? } else { input.shallow_clone() };
+        self.module.forward_is(&[IValue::Tensor(input)])
+    }
+}
+
+/// What to do about an operator or a class that libtorch does not know, where its error is about one.
+fn lacking(text: &str) -> Option<String> {
+    let name = |start: &str, end: &[char]| {
+        let (_, after) = text.split_once(start)?;
+        after.split(end).next().filter(|name| !name.is_empty())
+    };
+    let class = || name("Unknown type name '__torch__.torch.classes.", &['\'', '\n']);
+    let operator = name("Unknown builtin op: ", &[' ', '\n']).map(|name| name.trim_end_matches('.'));
+    match operator {
+        // libtorch's own operators are in these namespaces: no library brings more of them.
+        Some(operator) if operator.starts_with("aten::") || operator.starts_with("prim::") => Some(format!(
+            "it needs {operator}, which libtorch {TORCH_VERSION} has not, or not in this form; export it with that version of PyTorch or an older one"
+        )),
+        _ => operator.or_else(class).map(|name| {
+            format!(
+                "it needs {name}, which nobody has registered with libtorch; name the library that brings it in engine.libraries"
+            )
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_module_lacks_is_named() {
+        // As libtorch 2.11.0 says it.
+        let operator =
+            "\nUnknown builtin op: tiny::twice.\nCould not find any similar ops to tiny::twice. This op may not exist";
+        let class =
+            "\nUnknown type name '__torch__.torch.classes.tensorrt.Engine':\n  File \"code/__torch__.py\", line 3";
+        for (text, name) in [(operator, "tiny::twice"), (class, "tensorrt.Engine")] {
+            let said = lacking(text).unwrap();
+            assert!(said.starts_with(&format!("it needs {name}, ")) && said.ends_with("in engine.libraries"), "{said}");
+        }
+        let newer = lacking("\nUnknown builtin op: aten::tomorrow.\nHere are some suggestions").unwrap();
+        assert!(newer.starts_with("it needs aten::tomorrow, ") && newer.contains("an older one"), "{newer}");
+        assert_eq!(lacking("\nUnknown type name 'Foo'"), None);
+        assert_eq!(lacking("Unknown builtin op: "), None);
     }
 }

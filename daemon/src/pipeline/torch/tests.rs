@@ -47,6 +47,7 @@ fn errors_are_cut_to_the_useful_line() {
                   call last):\n  File \"x\", line 3\n    <--- HERE\nRuntimeError: too bright\n";
     assert_eq!(short(raised), "RuntimeError: too bright");
     assert_eq!(short("\n  first\nsecond"), "first");
+    assert_eq!(short("Internal torch error: \nUnknown type name 'Foo':\n  File"), "Unknown type name 'Foo':");
     assert_eq!(short(""), "no reason given");
     assert!(short(&"x".repeat(5000)).len() <= MAX_ERROR_CHARS);
 }

@@ -126,7 +126,7 @@ fn file(path: &Path) -> io::Result<Clip> {
         });
         frames.len() <= MAX_FRAMES
     };
-    let mut splitter = Splitter::new();
+    let mut splitter = Splitter::default();
     let mut buffer = vec![0; SCAN_BYTES];
     let mut room = true;
     while room {
@@ -165,7 +165,7 @@ fn read_first(path: &Path, buffer: &mut Vec<u8>) -> io::Result<bool> {
             first = Some(range);
         }
     };
-    Splitter::new().feed(buffer, &mut keep);
+    Splitter::default().feed(buffer, &mut keep);
     let Some(range) = first.filter(|range| range.end <= MAX_FRAME_BYTES) else { return Ok(false) };
     buffer.truncate(usize::try_from(range.end).unwrap_or_default());
     buffer.drain(..usize::try_from(range.start).unwrap_or_default());

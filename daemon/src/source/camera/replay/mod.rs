@@ -7,7 +7,7 @@
 
 mod clip;
 mod rate;
-mod split;
+pub mod split;
 #[cfg(test)]
 mod tests;
 

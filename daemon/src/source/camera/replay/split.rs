@@ -11,7 +11,7 @@ const SOS: u8 = 0xDA;
 
 /// What was found, in the order of the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+pub enum Piece {
     /// A JPEG from its first marker to its last: the offsets of its bytes, counted from the first byte fed.
     Whole(Range<u64>),
     /// Something that starts as a JPEG does and is cut off, or has no picture in it.
@@ -20,7 +20,7 @@ pub(super) enum Piece {
 
 /// Finds pieces in bytes that come in chunks of any size.
 #[derive(Debug)]
-pub(super) struct Splitter {
+pub struct Splitter {
     state: State,
     /// Bytes seen so far.
     seen: u64,
@@ -55,13 +55,16 @@ enum State {
     PictureFf,
 }
 
-impl Splitter {
-    pub(super) fn new() -> Self {
+impl Default for Splitter {
+    /// Before the first byte.
+    fn default() -> Self {
         Splitter { state: State::Outside, seen: 0, start: 0, scanned: false }
     }
+}
 
+impl Splitter {
     /// Takes the next bytes; `found` gets every piece that ends in them.
-    pub(super) fn feed(&mut self, mut bytes: &[u8], found: &mut dyn FnMut(Piece)) {
+    pub fn feed(&mut self, mut bytes: &[u8], found: &mut dyn FnMut(Piece)) {
         while let Some((&byte, rest)) = bytes.split_first() {
             // Long runs of bytes that mean nothing here, in one step.
             let plain = match self.state {
@@ -86,7 +89,7 @@ impl Splitter {
     }
 
     /// Says that no more bytes come: a JPEG in hand is cut off.
-    pub(super) fn finish(&mut self, found: &mut dyn FnMut(Piece)) {
+    pub fn finish(&mut self, found: &mut dyn FnMut(Piece)) {
         let state = std::mem::replace(&mut self.state, State::Outside);
         if !matches!(state, State::Outside | State::OutsideFf | State::Started) {
             found(Piece::Damaged);
@@ -161,7 +164,7 @@ mod tests {
 
     fn pieces(bytes: &[u8], chunk: usize) -> Vec<Piece> {
         let mut found = Vec::new();
-        let mut splitter = Splitter::new();
+        let mut splitter = Splitter::default();
         for part in bytes.chunks(chunk) {
             splitter.feed(part, &mut |piece| found.push(piece));
         }

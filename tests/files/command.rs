@@ -1,0 +1,128 @@
+//! What the command says, and how it ends.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use forgesyted_tests::frames::solid;
+use forgesyted_tests::{Signal, modules};
+use rustix::process::{Pid, kill_process};
+
+use crate::ran::{builder, colours, run, video};
+
+#[test]
+fn only_the_named_pipeline_is_loaded_and_others_may_be_broken() {
+    let builder = builder()
+        .pipeline("lost", "[[node]]\nid = \"n\"\nkind = \"measure\"\nmodel = \"gone.pt\"\n")
+        .file("pipelines/zz.toml", "no TOML")
+        .file("a.jpg", solid(16, 8, [1, 2, 3]));
+    assert_eq!(colours(&builder, &["a.jpg"]).status, Some(0));
+    let ran = run(&builder, &["--pipeline", "yard", "a.jpg"]);
+    assert_eq!((ran.status, ran.lines.len()), (Some(1), 0));
+    assert!(ran.said.contains("there is no pipeline \"yard\": there are colour, lost, noop. "), "{}", ran.said);
+    assert!(ran.said.contains("zz.toml is broken: line 1: "), "{}", ran.said);
+    let ran = run(&builder, &["--pipeline", "lost", "a.jpg"]);
+    assert!(ran.status == Some(1) && ran.said.contains("model \"gone.pt\" is not there"), "{ran:?}");
+}
+
+#[test]
+fn a_path_without_frames_is_named_and_the_others_run() {
+    let builder = builder()
+        .file("a.jpg", solid(16, 8, [1, 2, 3]))
+        .file("text.jpg", "no picture at all")
+        .file("empty.mp4", "")
+        .file("folder/notes.txt", "");
+    let ran = colours(&builder, &["gone.jpg", "text.jpg", "empty.mp4", "folder", "/dev/null", "a.jpg", "a.jpg/b"]);
+    assert_eq!((ran.status, ran.lines.len()), (Some(1), 1));
+    for sentence in [
+        "gone.jpg is not there; correct the path",
+        "text.jpg is none of JPEG, PNG, MJPEG, AVI and MP4; convert it to one of these",
+        "empty.mp4 is empty",
+        "folder has no file that ends in .jpg, .jpeg, .png, ",
+        "/dev/null is neither a file nor a folder",
+        "a.jpg/b is not there; correct the path",
+        "1 frames have a result; 6 files or frames have none, as said above",
+    ] {
+        assert!(ran.said.contains(&format!("forgesyted: {sentence}")), "{sentence}\n{}", ran.said);
+    }
+    // Nothing is loaded where nothing can run.
+    let ran = run(&builder, &["--pipeline", "yard", "gone.jpg"]);
+    assert_eq!(ran.said(), ["forgesyted: gone.jpg is not there; correct the path"]);
+    assert_eq!(ran.status, Some(1));
+}
+
+#[test]
+fn a_node_that_fails_on_a_frame_says_why_and_the_next_frame_runs() {
+    let builder = builder()
+        .measure("picky", &modules::raises_on_bright())
+        .file("clip.mjpeg", [solid(16, 8, [255; 3]), solid(16, 8, [9; 3])].concat());
+    let ran = run(&builder, &["--pipeline", "picky", "clip.mjpeg"]);
+    assert_eq!((ran.status, ran.lines.len()), (Some(1), 1));
+    assert_eq!(ran.lines[0]["frame_index"], 2);
+    assert!(ran.said.contains("clip.mjpeg, frame 1: node \"picky\" failed: "), "{}", ran.said);
+}
+
+#[test]
+fn pictures_are_drawn_into_a_folder() {
+    let found = "return annotate(Dict[str, Any], {\"detections\": [annotate(Dict[str, Any], {\"box\": [40.0, 30.0, 150.0, 100.0], \
+                 \"label\": \"thing\", \"score\": 0.75, \"class_id\": 0})]})";
+    let builder = builder()
+        .measure("boxes", &modules::module("Dict[str, Any]", found))
+        .file("in/garden.jpg", solid(200, 120, [250; 3]))
+        .file("file", "");
+    let ran = run(&builder, &["--pipeline", "boxes", "--annotate", "out/drawn", "in", &video("colours.mp4")]);
+    assert_eq!((ran.status, ran.said.as_str()), (Some(0), ""));
+    let out = builder.path().join("out/drawn");
+    let mut names: Vec<String> =
+        fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let expected: Vec<String> = (2..=17).map(|at| format!("{at:06}-colours.jpg")).collect();
+    assert_eq!((names[0].as_str(), &names[1..]), ("000001-garden.jpg", &expected[..]));
+    let jpeg = fs::read(out.join("000001-garden.jpg")).unwrap();
+    let drawn = turbojpeg::decompress(&jpeg, turbojpeg::PixelFormat::RGB).unwrap();
+    let pixel = |x: usize, y: usize| &drawn.pixels[y * drawn.pitch + x * 3..][..3];
+    assert_eq!((drawn.width, drawn.height), (200, 120));
+    // The left edge of the box, and the inside of it.
+    let spread = |pixel: &[u8]| pixel.iter().max().unwrap() - pixel.iter().min().unwrap();
+    assert!(spread(pixel(40, 70)) > 40, "no coloured line: {:?}", pixel(40, 70));
+    assert!(pixel(100, 80).iter().all(|level| *level > 230), "{:?}", pixel(100, 80));
+    // A folder that cannot be made.
+    let ran = run(&builder, &["--pipeline", "boxes", "--annotate", "file", "in"]);
+    assert!(ran.status == Some(1) && ran.said.contains("file cannot be written ("), "{ran:?}");
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_the_run_quietly() {
+    let many = solid(16, 8, [1, 2, 3]).repeat(20_000);
+    let builder = builder().file("clip.mjpeg", many);
+    let mut command = builder.words("run", &["--pipeline", "noop", "clip.mjpeg"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("{\"frame_index\":1,"));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
+    // A full disk is another matter.
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = builder.words("run", &["--pipeline", "noop", "clip.mjpeg"]).stdout(full).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && said.contains("standard output cannot be written: "), "{said}");
+}
+
+#[test]
+fn an_interrupt_ends_it_behind_a_whole_line() {
+    // Far more lines than a pipe holds: it cannot end before it is read.
+    let frames = 20_000;
+    let builder = builder().file("clip.mjpeg", solid(16, 8, [1, 2, 3]).repeat(frames));
+    let mut command = builder.words("run", &["--pipeline", "colour", "clip.mjpeg"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("interrupted after ") && rest.len() + 1 < frames, "{} lines; {said}", rest.len() + 1);
+    assert!(rest.iter().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+}
