@@ -27,7 +27,7 @@ fn doctor_finds_the_installation_good() {
         ("configuration", ""),
         ("libtorch", "2.11.0 from /usr/lib/forgesyted/"),
         ("device", "cpu"),
-        ("pipelines", "noop, scene"),
+        ("pipelines", "noop, scene, text_regions, yolo_ocr"),
     ] {
         let check =
             checks.iter().find(|check| check["check"] == name).unwrap_or_else(|| panic!("no {name} in {report}"));

@@ -41,8 +41,12 @@ fn every_pipeline_of_the_page_loads() {
     for (at, example) in examples.iter().enumerate() {
         folder.write(format!("example-{at}.toml"), example);
     }
-    let plan =
-        LoadPlan { dirs: vec![folder.path().to_owned()], model_dirs: Vec::<PathBuf>::new(), device: Device::Cpu, precision: Precision::Fp32 };
+    let plan = LoadPlan {
+        dirs: vec![folder.path().to_owned()],
+        model_dirs: Vec::<PathBuf>::new(),
+        device: Device::Cpu,
+        precision: Precision::Fp32,
+    };
     let loaded = PipelineRegistry::default().load(&plan, &Metrics::new("0", "0").unwrap());
     assert_eq!(loaded.rejected, []);
     assert_eq!(loaded.pipelines.len(), examples.len());

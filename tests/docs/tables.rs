@@ -111,6 +111,12 @@ fn mistakes_in_pipelines_are_told_as_the_page_says() {
     let node = |more: &str| format!("[[node]]\nid = \"a\"\n{more}\n");
     let noop = |more: &str| node(&format!("kind = \"noop\"\n{more}"));
     let measure = |more: &str| node(&format!("kind = \"measure\"\n{more}"));
+    let db = |more: &str| {
+        node(&format!("kind = \"detect\"\nmodel = \"same.pt\"\nformat = \"db\"\ninput_size = [64, 32]\n{more}"))
+    };
+    let read = |alphabet: &str, more: &str| {
+        node(&format!("kind = \"read_text\"\nmodel = \"same.pt\"\nalphabet = \"{alphabet}\"\n{more}"))
+    };
     let other = "[[node]]\nid = \"b\"\nkind = \"noop\"\n";
     let mistakes = [
         ("unknown_key", "nme = \"x\"\n".to_owned()),
@@ -129,6 +135,15 @@ fn mistakes_in_pipelines_are_told_as_the_page_says() {
         ("setting", noop("speed = 3")),
         ("variant", measure("model = \"raises.pt\"\ninput = \"u16\"")),
         ("size", measure("model = \"raises.pt\"\ninput_size = [0, 3]")),
+        ("score", db("score_threshold = 2")),
+        ("unclip", db("unclip_ratio = -1")),
+        ("no_map", db("")),
+        ("height", read("ab", "input_height = 4")),
+        ("widths", read("ab", "widths = [256, 128]")),
+        ("alphabet_twice", read("abb", "")),
+        ("alphabet_empty", read("", "")),
+        ("alphabet_lost", read("lost.txt", "")),
+        ("no_steps", read("ab", "")),
         ("lost", measure("model = \"gate.pt\"")),
         ("corrupt", measure("model = \"corrupt.pt\"")),
         ("operator", measure("model = \"operator.pt\"")),
@@ -153,6 +168,7 @@ fn mistakes_in_pipelines_are_told_as_the_page_says() {
         let source = modules::module("Tensor", &format!("return {returns}"));
         folder.write(format!("{name}.pt"), modules::archive(name, &source));
     }
+    folder.write("same.pt", modules::archive("same", &modules::module("Tensor", "return x")));
     for (id, text) in &mistakes {
         folder.write(format!("{id}.toml"), format!("id = \"{id}\"\n{text}"));
     }

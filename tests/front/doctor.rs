@@ -49,7 +49,7 @@ fn a_good_installation_is_found_good() {
     }
     let libtorch = check(&found, "libtorch")["found"].as_str().unwrap();
     assert!(libtorch.starts_with("2.11.0 from "), "{libtorch}");
-    assert_eq!(check(&found, "pipelines")["found"], "noop, scene");
+    assert_eq!(check(&found, "pipelines")["found"], "noop, scene, text_regions, yolo_ocr");
     // The text has the same findings, a line each.
     let text = String::from_utf8(installation.run(&["doctor"]).stdout).unwrap();
     let heads = text.lines().filter(|line| !line.starts_with(' ')).count();
@@ -87,7 +87,7 @@ fn a_pipeline_that_does_not_load_is_an_error() {
     let (status, found) = report(&installation);
     assert_eq!(status, 1);
     let said = check(&found, "pipelines")["found"].as_str().unwrap();
-    assert!(said.starts_with("noop, scene; but ") && said.contains("zz.toml: "), "{said}");
+    assert!(said.starts_with("noop, scene, text_regions, yolo_ocr; but ") && said.contains("zz.toml: "), "{said}");
 }
 
 #[test]

@@ -16,7 +16,11 @@ fn the_front_becomes_the_engine_program() {
     let child = installation.command(&["serve"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
     let process = format!("/proc/{}", child.id());
     let daemon = forgesyted_tests::Daemon::new(installation.folder, child);
-    assert_eq!(daemon.wait_ready()["message"], "serving noop, scene", "the pipelines of the front's own prefix");
+    assert_eq!(
+        daemon.wait_ready()["message"],
+        "serving noop, scene, text_regions, yolo_ocr",
+        "the pipelines of the front's own prefix"
+    );
     manager.wait_for("READY=1", 1);
     assert!(daemon.client("scene").ask(&frames::camera())["verdict"].is_string());
 

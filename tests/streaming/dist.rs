@@ -37,7 +37,7 @@ fn the_tree_runs_wherever_it_lies_and_finds_its_own_parts() {
     let child = serve.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let maps = format!("/proc/{}/maps", child.id());
     let daemon = Daemon::new(folder, child);
-    assert_eq!(daemon.wait_ready()["message"], "serving noop, scene");
+    assert_eq!(daemon.wait_ready()["message"], "serving noop, scene, text_regions, yolo_ocr");
     let libraries = fs::read_to_string(maps).unwrap();
     let libtorch = libraries.lines().find(|line| line.ends_with("libtorch_cpu.so")).expect("libtorch is loaded");
     assert!(libtorch.contains("anywhere else/"), "its own libtorch, and not {libtorch}");

@@ -32,6 +32,8 @@ mod origin;
 #[cfg(feature = "engine")]
 pub mod overlay;
 #[cfg(feature = "engine")]
+pub mod quad;
+#[cfg(feature = "engine")]
 mod raw;
 #[cfg(feature = "engine")]
 pub mod registry;

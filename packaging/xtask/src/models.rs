@@ -1,4 +1,5 @@
-//! Makes the shipped models: every `config/models/*.py` becomes the `.pt` beside it.
+//! Makes the shipped models that are code: every `config/models/*.py` becomes the `.pt` beside it. The text models are weights:
+//! `config/models/text` trains them, and docs/models.md has their checksums.
 
 use std::fs;
 use std::io::{Error, ErrorKind, Result};
@@ -55,6 +56,8 @@ fn at(what: &str, path: &Path, error: &Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     fn shipped() -> PathBuf {
@@ -71,13 +74,26 @@ mod tests {
     }
 
     #[test]
-    fn every_shipped_model_has_a_source() {
+    fn every_shipped_model_has_a_source_or_a_checksum() {
+        let page = fs::read_to_string(shipped().join("../docs/models.md")).unwrap();
         for entry in fs::read_dir(shipped().join("models")).unwrap() {
             let path = entry.unwrap().path();
-            if path.extension().is_some_and(|e| e == "pt") {
-                assert!(path.with_extension("py").is_file(), "{} has no source", path.display());
+            if path.extension().is_none_or(|e| e != "pt") || path.with_extension("py").is_file() {
+                continue;
             }
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let said = crate::shell::output(Command::new("sha256sum").arg(&path)).unwrap();
+            let sum = said.split(' ').next().unwrap();
+            let is_row = |line: &&str| line.starts_with(&format!("| `{name}`"));
+            let row = page.lines().find(is_row).unwrap_or_else(|| panic!("docs/models.md has no row for {name}"));
+            assert!(row.contains(sum), "{name} has another checksum than docs/models.md says: {sum}");
         }
+    }
+
+    #[test]
+    fn the_text_models_are_small() {
+        let bytes = |name: &str| fs::metadata(shipped().join("models").join(name)).unwrap().len();
+        assert!(bytes("text_detector.pt") + bytes("text_reader.pt") <= 4_000_000);
     }
 
     #[test]

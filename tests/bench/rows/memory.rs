@@ -1,5 +1,6 @@
 //! `memory`: resident memory (VmRSS) of idle sessions, of the daemon with `scene`, and under a long overload.
 
+use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,8 @@ const IDLE: usize = 200;
 const IDLE_GOAL_KIB: f64 = 64.0;
 /// Most of the daemon with `scene`, as a multiple of the plain loop's memory.
 const SCENE_GOAL: f64 = 1.4;
-/// `scene`'s model and the size that it is fed (config/pipelines/scene.toml).
+/// `scene`, its model and the size that it is fed (config/pipelines/scene.toml).
+const SCENE_PIPELINE: &str = "share/forgesyted/pipelines/scene.toml";
 const SCENE_MODEL: &str = "share/forgesyted/models/scene.pt";
 const SCENE_SIZE: (usize, usize) = (320, 240);
 /// What counts as growth under overload: more than this share and this much.
@@ -103,7 +105,11 @@ fn with_scene(bench: &Bench) -> Result<Outcome> {
     let seconds = duration.as_secs_f64();
     let args = plain_loop::Args { model, frames, width, height, workers, seconds, fps: None };
     let limit: Report = child::run_limit(&args.to_command(), None)?;
-    let daemon = Daemon::start(bench, None, None)?;
+    // Alone: the other shipped pipelines have models of their own.
+    let alone = bench.folder().join("scene-alone");
+    fs::create_dir_all(&alone).with_context(|| format!("cannot make {}", alone.display()))?;
+    fs::copy(prefix.join(SCENE_PIPELINE), alone.join("scene.toml")).context("cannot copy the pipeline scene")?;
+    let daemon = Daemon::start(bench, Some(&alone), None)?;
     run_load(bench.plan(&daemon.url("scene"), workers, duration), None)?;
     let measured = daemon.rss()?;
     Ok(Outcome::new("memory", "with scene, after frames", measured as f64 / MIB, "MiB")

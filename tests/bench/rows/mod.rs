@@ -10,6 +10,7 @@ mod overload;
 mod page;
 mod precision;
 mod start;
+mod text;
 
 use std::fmt;
 
@@ -42,6 +43,8 @@ pub enum Row {
     Precision,
     /// Raw camera frames to RGB
     Convert,
+    /// Finding and reading five lines of text
+    Text,
     /// CPU time per captured frame; runs in the VM of `cargo xtask bench-vm` only
     Camera,
     /// What the web page costs its browser; runs only when it is named
@@ -75,6 +78,7 @@ impl Row {
             Row::Start => start::run(bench),
             Row::Precision => precision::run(bench),
             Row::Convert => convert::run(bench),
+            Row::Text => text::run(bench),
             Row::Camera => camera::run(bench),
             Row::Page => page::run(bench),
         }

@@ -3,6 +3,7 @@
 //! pictures (`raw`) and the way back to a JPEG (`encode`).
 
 mod decoder;
+mod rectify;
 mod rotate;
 mod scaler;
 
@@ -13,6 +14,7 @@ use turbojpeg::{Image, PixelFormat, ScalingFactor};
 
 use super::frame::Rotation;
 pub use decoder::Decoder;
+pub use rectify::rectify;
 pub use scaler::{Placement, Scaler};
 
 /// Bytes of a pixel: red, green and blue.

@@ -7,6 +7,7 @@ mod filter;
 mod labels;
 mod measure;
 mod noop;
+mod read_text;
 mod segment;
 mod track;
 
@@ -31,6 +32,7 @@ const KINDS: &[(&str, Build)] = &[
     ("filter", filter::build),
     ("measure", measure::build),
     ("noop", noop::build),
+    ("read_text", read_text::build),
     ("segment", segment::build),
     ("track", track::build),
 ];

@@ -1,11 +1,13 @@
 //! A detector: a module, what it is fed, and what its output means. `detect` gives its boxes, `segment` their masks too.
 
+use super::db;
 use super::format::{Feed, Format, Look};
 use super::found::Found;
 use super::settings::{Rules, Settings};
 use crate::pipeline::detection::Detection;
 use crate::pipeline::image::{Picture, Placement, Scaler};
 use crate::pipeline::nodes::{NodeFrame, NodeSetup, labels};
+use crate::pipeline::quad::POLYGON;
 use crate::pipeline::torch::{Input, Module, Normalise, Returned};
 
 /// The grey around a letterboxed picture, on which YOLOs are trained.
@@ -66,7 +68,12 @@ impl Detector {
                 "mean and std are not for this format: the module normalises pictures itself; remove them".to_owned()
             );
         }
-        let labels = settings.read_labels(setup)?;
+        let mut labels = settings.read_labels(setup)?;
+        match (settings.format, settings.of_maps()) {
+            (Format::Db, _) => labels = labels.or_else(|| Some(vec![db::LABEL.to_owned()])),
+            (_, Some(name)) => return Err(format!("{name} is for format = \"db\" alone; remove it")),
+            _ => {}
+        }
         let rules = settings.rules(labels.as_deref())?;
         let module = setup.load_module(&settings.model)?;
         Ok(Detector { module, format: settings.format, input_size, normalise, labels, rules })
@@ -115,19 +122,32 @@ impl Detector {
         extra: usize,
     ) -> Result<(Vec<Found>, Place), String> {
         let place = *answer.places.get(at).ok_or("the batch has no such frame")?;
-        let look = Look { at, batch: answer.places.len(), extra, labels: self.labels.as_deref(), rules: &self.rules };
+        let look = Look {
+            at,
+            batch: answer.places.len(),
+            extra,
+            labels: self.labels.as_deref(),
+            input_size: self.input_size,
+            rules: &self.rules,
+        };
         Ok((self.format.decode(&answer.returned, &look)?, place))
     }
 
     /// A found box as a detection in its frame.
     pub(in crate::pipeline::nodes) fn detection(&self, found: &Found, place: &Place) -> Detection {
         let bounds = place.placement.map_or(found.bounds, |placement| placement.bounds_to_frame(found.bounds));
-        Detection {
+        let mut detection = Detection {
             bounds: bounds.clipped(place.frame_size),
             score: found.score,
             label: labels::name(self.labels.as_deref().unwrap_or_default(), found.class_id),
             class_id: found.class_id,
             ..Detection::default()
+        };
+        if let (Some(outline), Some(placement)) = (found.outline, place.placement) {
+            // It may reach over the frame's border, where a slanting line is cut off; the box does not.
+            let outline = outline.map(|[x, y]| placement.to_frame(x, y).into());
+            detection.more.insert(POLYGON.to_owned(), outline.write());
         }
+        detection
     }
 }

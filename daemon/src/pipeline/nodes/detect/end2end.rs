@@ -26,7 +26,7 @@ pub(super) fn decode(returned: &Returned, look: &Look<'_>) -> Result<Vec<Found>,
         look.check_class(class_id)?;
         let bounds = Bounds { x1, y1, x2, y2 };
         if bounds.is_finite() && look.rules.pass(score, class_id) {
-            all.push(Found { bounds, score, class_id, extra: extra.to_vec() });
+            all.push(Found { bounds, score, class_id, extra: extra.to_vec(), outline: None });
         }
     }
     all.truncate(look.rules.max_detections);

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::found::Found;
 use super::settings::Rules;
-use super::{end2end, torchvision, yolo, yolov5};
+use super::{db, end2end, torchvision, yolo, yolov5};
 use crate::pipeline::torch::Returned;
 
 /// What a detector's output looks like.
@@ -22,6 +22,9 @@ pub(in crate::pipeline::nodes) enum Format {
     /// A dict for each picture.
     #[serde(rename = "torchvision")]
     Torchvision,
+    /// `[B, 1, H, W]`: a map of where text is.
+    #[serde(rename = "db")]
+    Db,
 }
 
 /// What pictures a module of this format wants.
@@ -43,13 +46,15 @@ pub(in crate::pipeline::nodes) struct Look<'a> {
     /// Numbers that each box has beside its score and class.
     pub extra: usize,
     pub labels: Option<&'a [String]>,
+    /// Width and height of the module's input; none where that is the frame itself.
+    pub input_size: Option<[usize; 2]>,
     pub rules: &'a Rules,
 }
 
 impl Format {
     pub(in crate::pipeline::nodes) fn feed(self) -> Feed {
         match self {
-            Format::Yolo | Format::Yolov5 | Format::YoloEnd2end => Feed::Letterboxed,
+            Format::Yolo | Format::Yolov5 | Format::YoloEnd2end | Format::Db => Feed::Letterboxed,
             Format::Torchvision => Feed::Frames,
         }
     }
@@ -64,6 +69,7 @@ impl Format {
             Format::Yolov5 => yolov5::decode(returned, look),
             Format::YoloEnd2end => end2end::decode(returned, look),
             Format::Torchvision => torchvision::decode(returned, look),
+            Format::Db => db::decode(returned, look),
         }
     }
 }

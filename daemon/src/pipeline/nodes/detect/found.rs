@@ -2,6 +2,7 @@
 
 use crate::pipeline::detection::Bounds;
 use crate::pipeline::nms::Boxed;
+use crate::pipeline::quad::Quad;
 
 /// A candidate: a box in pixels of the module's input.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -11,6 +12,8 @@ pub(in crate::pipeline::nodes) struct Found {
     pub class_id: i64,
     /// What the module gives for this box beside: the coefficients of its mask.
     pub extra: Vec<f32>,
+    /// Its outline, of formats that give one; the box is about it.
+    pub outline: Option<Quad>,
 }
 
 impl Found {

@@ -4,11 +4,13 @@
 //!
 //! The picture is decoded whole and scaled as the packages that these models come from do it: their boxes are ours.
 
+mod db;
 mod detector;
 mod end2end;
 mod format;
 mod found;
 mod output;
+mod rectangle;
 mod settings;
 mod torchvision;
 mod yolo;

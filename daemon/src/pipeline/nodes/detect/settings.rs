@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::db::Reading;
 use super::found::Found;
 use crate::pipeline::nms;
 use crate::pipeline::nodes::NodeSetup;
@@ -35,6 +36,9 @@ pub(in crate::pipeline::nodes) struct Settings<F> {
     pub max_detections: Option<usize>,
     pub classes: Option<Vec<Class>>,
     pub agnostic_nms: Option<bool>,
+    pub map_threshold: Option<f32>,
+    pub unclip_ratio: Option<f32>,
+    pub min_side: Option<f32>,
 }
 
 /// A class to keep.
@@ -57,6 +61,8 @@ pub(in crate::pipeline::nodes) struct Rules {
     /// None keeps every class.
     pub classes: Option<Vec<i64>>,
     pub agnostic_nms: bool,
+    /// How a map is read.
+    pub map: Reading,
 }
 
 impl<F> Settings<F> {
@@ -74,6 +80,9 @@ impl<F> Settings<F> {
             max_detections: self.max_detections,
             classes: self.classes,
             agnostic_nms: self.agnostic_nms,
+            map_threshold: self.map_threshold,
+            unclip_ratio: self.unclip_ratio,
+            min_side: self.min_side,
         }
     }
 
@@ -84,6 +93,16 @@ impl<F> Settings<F> {
             ("iou_threshold", self.iou_threshold.is_some()),
             ("max_detections", self.max_detections.is_some()),
             ("agnostic_nms", self.agnostic_nms.is_some()),
+        ];
+        given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
+    }
+
+    /// The name of a setting that is given and is about maps.
+    pub(in crate::pipeline::nodes) fn of_maps(&self) -> Option<&'static str> {
+        let given = [
+            ("map_threshold", self.map_threshold.is_some()),
+            ("unclip_ratio", self.unclip_ratio.is_some()),
+            ("min_side", self.min_side.is_some()),
         ];
         given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
     }
@@ -171,7 +190,14 @@ impl<F> Settings<F> {
         if !(1..=MAX_DETECTIONS).contains(&max_detections) {
             return Err(format!("max_detections = {max_detections}: it is 1 to {MAX_DETECTIONS}"));
         }
+        let map = Reading {
+            map_threshold: self.map_threshold.unwrap_or(Reading::USUAL.map_threshold),
+            unclip_ratio: self.unclip_ratio.unwrap_or(Reading::USUAL.unclip_ratio),
+            min_side: self.min_side.unwrap_or(Reading::USUAL.min_side),
+        };
+        map.check()?;
         Ok(Rules {
+            map,
             score_threshold: share("score_threshold", self.score_threshold, SCORE_THRESHOLD)?,
             iou_threshold: share("iou_threshold", self.iou_threshold, IOU_THRESHOLD)?,
             max_detections,

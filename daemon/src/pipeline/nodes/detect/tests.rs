@@ -1,12 +1,19 @@
 //! Every format on small outputs, and what does not fit. The numbers of real modules are in `tests/reference`.
 
+use super::db::Reading;
 use super::format::Look;
 use super::settings::{Class, Rules, Settings};
 use super::*;
 use crate::pipeline::torch::{Array, Returned};
 
-const RULES: Rules =
-    Rules { score_threshold: 0.25, iou_threshold: 0.7, max_detections: 300, classes: None, agnostic_nms: false };
+const RULES: Rules = Rules {
+    score_threshold: 0.25,
+    iou_threshold: 0.7,
+    max_detections: 300,
+    classes: None,
+    agnostic_nms: false,
+    map: Reading::USUAL,
+};
 
 fn tensor(shape: &[usize], values: &[f32]) -> Returned {
     assert_eq!(shape.iter().product::<usize>(), values.len());
@@ -14,7 +21,7 @@ fn tensor(shape: &[usize], values: &[f32]) -> Returned {
 }
 
 fn look(rules: &Rules) -> Look<'_> {
-    Look { at: 0, batch: 1, extra: 0, labels: None, rules }
+    Look { at: 0, batch: 1, extra: 0, labels: None, input_size: None, rules }
 }
 
 /// Class and box of what a format finds.

@@ -43,7 +43,7 @@ pub(super) fn decode(returned: &Returned, look: &Look<'_>) -> Result<Vec<Found>,
         look.check_class(class_id)?;
         let bounds = Bounds { x1, y1, x2, y2 };
         if bounds.is_finite() && look.rules.pass(score, class_id) {
-            all.push(Found { bounds, score, class_id, extra: Vec::new() });
+            all.push(Found { bounds, score, class_id, ..Found::default() });
         }
     }
     all.sort_by(|a, b| b.score.total_cmp(&a.score));

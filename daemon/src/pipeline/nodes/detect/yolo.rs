@@ -32,6 +32,7 @@ pub(super) fn decode(returned: &Returned, look: &Look<'_>) -> Result<Vec<Found>,
         score,
         class_id,
         extra: (4 + classes..rows).map(|number| value(number, column)).collect(),
+        outline: None,
     });
     Ok(look.rules.suppress(found.filter(|found| found.bounds.is_finite()).collect()))
 }

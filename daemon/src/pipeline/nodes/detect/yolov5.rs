@@ -29,6 +29,7 @@ pub(super) fn decode(returned: &Returned, look: &Look<'_>) -> Result<Vec<Found>,
             score: anything * best,
             class_id,
             extra: extra.to_vec(),
+            outline: None,
         };
         (found.bounds.is_finite() && look.rules.pass(found.score, class_id)).then_some(found)
     });

@@ -19,7 +19,7 @@ fn left_half() -> Returned {
 }
 
 fn object(x1: f32, y1: f32, x2: f32, y2: f32) -> Found {
-    Found { bounds: Bounds { x1, y1, x2, y2 }, score: 0.9, class_id: 0, extra: vec![1.0, 0.0] }
+    Found { bounds: Bounds { x1, y1, x2, y2 }, score: 0.9, class_id: 0, extra: vec![1.0, 0.0], outline: None }
 }
 
 fn masks(returned: &Returned, found: &[Found]) -> Vec<Map<String, Value>> {

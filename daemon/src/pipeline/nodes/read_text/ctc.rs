@@ -1,0 +1,118 @@
+//! From a reader's output to text: connectionist temporal classification (Graves et al., 2006), decoded greedily. At each
+//! step the likeliest class is taken; runs of one class are one, and class 0, the blank, is nothing. Pure.
+
+/// How far the sum of a row of probabilities may be from 1.
+const SUM_TOLERANCE: f32 = 1e-2;
+
+/// What a crop says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Reading {
+    /// The characters.
+    pub text: String,
+    /// The mean probability of its characters, 0 to 1; 0 where there is none.
+    pub score: f32,
+}
+
+/// Reads one crop. `steps` are rows of `alphabet.len() + 1` numbers: probabilities, their logarithms, or logits. A row with
+/// anything that is not finite counts as blank.
+pub(super) fn greedy(steps: &[f32], alphabet: &[String]) -> Reading {
+    let mut text = String::new();
+    let mut scores: Vec<f32> = Vec::new();
+    let mut last = 0;
+    for row in steps.chunks_exact(alphabet.len() + 1) {
+        let (class, probability) = likeliest(row);
+        if class != 0 && class == last {
+            // A run's score is its best step's.
+            if let Some(score) = scores.last_mut() {
+                *score = score.max(probability);
+            }
+        } else if let Some(character) = class.checked_sub(1).and_then(|at| alphabet.get(at)) {
+            text.push_str(character);
+            scores.push(probability);
+        }
+        last = class;
+    }
+    // Spaces at the ends are the crop's margins.
+    let score = if scores.is_empty() { 0.0 } else { scores.iter().sum::<f32>() / scores.len() as f32 };
+    Reading { text: text.trim().to_owned(), score }
+}
+
+/// The likeliest class of a row and its probability.
+fn likeliest(row: &[f32]) -> (usize, f32) {
+    if !row.iter().all(|value| value.is_finite() || *value == f32::NEG_INFINITY) {
+        return (0, 0.0);
+    }
+    let best = |best: (usize, f32), (class, &value): (usize, &f32)| if value > best.1 { (class, value) } else { best };
+    let (class, highest) = row.iter().enumerate().fold((0, f32::NEG_INFINITY), best);
+    let are_probabilities =
+        row.iter().all(|value| (0.0..=1.0).contains(value)) && (row.iter().sum::<f32>() - 1.0).abs() < SUM_TOLERANCE;
+    if are_probabilities {
+        return (class, highest);
+    }
+    let total: f32 = row.iter().map(|value| (value - highest).exp()).sum();
+    (class, if total.is_finite() && total > 0.0 { 1.0 / total } else { 0.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alphabet() -> Vec<String> {
+        ["a", "b", " "].map(str::to_owned).to_vec()
+    }
+
+    /// Rows of probabilities in which each named class has 0.7.
+    fn rows(classes: &[usize]) -> Vec<f32> {
+        classes.iter().flat_map(|&class| (0..4).map(move |at| if at == class { 0.7 } else { 0.1 })).collect()
+    }
+
+    #[test]
+    fn runs_are_one_and_blanks_part_them() {
+        for (classes, text) in [
+            (&[][..], ""),
+            (&[0, 0, 0], ""),
+            (&[1], "a"),
+            (&[1, 1, 1], "a"),
+            (&[1, 0, 1], "aa"),
+            (&[0, 1, 1, 2, 2, 0], "ab"),
+            (&[1, 0, 0, 1, 2, 1], "aaba"),
+            (&[1, 3, 3, 2], "a b"),
+            (&[3, 1, 3, 0, 3], "a"),
+        ] {
+            assert_eq!(greedy(&rows(classes), &alphabet()).text, text, "{classes:?}");
+        }
+    }
+
+    #[test]
+    fn scores_are_the_same_for_probabilities_logarithms_and_logits() {
+        let probabilities = rows(&[1, 1, 0, 2]);
+        let logarithms: Vec<f32> = probabilities.iter().map(|value| value.ln()).collect();
+        let logits: Vec<f32> = logarithms.iter().map(|value| value + 12.0).collect();
+        for steps in [probabilities, logarithms, logits] {
+            let reading = greedy(&steps, &alphabet());
+            assert_eq!(reading.text, "ab");
+            assert!((reading.score - 0.7).abs() < 1e-5, "{reading:?}");
+        }
+        let sure = [0.0, 1.0, 0.0, 0.0, f32::NEG_INFINITY, f32::NEG_INFINITY, 0.0, f32::NEG_INFINITY];
+        assert_eq!(greedy(&sure, &alphabet()), Reading { text: "ab".to_owned(), score: 1.0 });
+    }
+
+    #[test]
+    fn the_score_is_of_characters_alone() {
+        let mut steps = rows(&[0, 1, 0]);
+        steps.extend([0.1, 0.1, 0.5, 0.3]);
+        assert!((greedy(&steps, &alphabet()).score - 0.6).abs() < 1e-5);
+        assert_eq!(greedy(&rows(&[0, 0]), &alphabet()), Reading::default());
+    }
+
+    #[test]
+    fn rows_without_numbers_are_blank() {
+        for odd in [f32::NAN, f32::INFINITY] {
+            let mut steps = rows(&[1]);
+            steps.extend([0.1, odd, 0.1, 0.1]);
+            steps.extend(rows(&[1]));
+            assert_eq!(greedy(&steps, &alphabet()).text, "aa", "{odd}");
+        }
+        assert_eq!(greedy(&[f32::NEG_INFINITY; 4], &alphabet()), Reading::default());
+    }
+}

@@ -1,0 +1,188 @@
+//! `read_text`: reads every detection's crop with a module that ends in connectionist temporal classification. Lives here:
+//! the settings, the probe and the run. Beside it: `alphabet`, `crops` (what the module is fed) and `ctc` (what its output
+//! says), and `lines` (the order in which people read).
+
+mod alphabet;
+mod crops;
+mod ctc;
+mod lines;
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use self::alphabet::Alphabet;
+use self::crops::Batch;
+use self::ctc::Reading;
+use super::{Node, NodeFrame, NodeSetup};
+use crate::pipeline::detection::{self, Detection, rounded};
+use crate::pipeline::image::{ImageNeed, Picture, Scaler};
+use crate::pipeline::quad::Quad;
+use crate::pipeline::torch::{self, Array, Input, Module, Normalise, Returned};
+
+/// What a detection gets: its text, and how sure the model is of it.
+const TEXT: &str = "text";
+const TEXT_SCORE: &str = "text_score";
+
+/// Bounds of `input_height` and of each of `widths`, in pixels.
+const HEIGHTS: std::ops::RangeInclusive<usize> = 8..=256;
+const WIDTHS: std::ops::RangeInclusive<usize> = 8..=8192;
+/// Most `widths`: the module is warmed up with each.
+const MAX_WIDTHS: usize = 16;
+/// Crops in the trial batches at load: one, and then several, which a module made for one crop refuses.
+const TRIAL_BATCHES: [usize; 2] = [1, 2];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    model: PathBuf,
+    alphabet: Alphabet,
+    #[serde(default = "default_height")]
+    input_height: usize,
+    #[serde(default = "default_widths")]
+    widths: Vec<usize>,
+}
+
+fn default_height() -> usize {
+    32
+}
+
+fn default_widths() -> Vec<usize> {
+    vec![128, 256, 512]
+}
+
+#[derive(Debug)]
+struct ReadText {
+    module: Module,
+    alphabet: Vec<String>,
+    height: usize,
+    /// In rising order.
+    widths: Vec<usize>,
+}
+
+pub(super) fn build(setup: &NodeSetup<'_>) -> Result<Box<dyn Node>, String> {
+    let settings: Settings = setup.settings()?;
+    let (height, widths) = (settings.input_height, settings.widths);
+    if !HEIGHTS.contains(&height) {
+        return Err(format!("input_height = {height}: it is {} to {}", HEIGHTS.start(), HEIGHTS.end()));
+    }
+    let rising = widths.windows(2).all(|pair| pair.first() < pair.last());
+    if !(1..=MAX_WIDTHS).contains(&widths.len()) || !rising || !widths.iter().all(|width| WIDTHS.contains(width)) {
+        return Err(format!(
+            "widths = {widths:?}: they are 1 to {MAX_WIDTHS} numbers in rising order, each {} to {}",
+            WIDTHS.start(),
+            WIDTHS.end()
+        ));
+    }
+    let alphabet = settings.alphabet.read(setup)?;
+    let module = setup.load_module(&settings.model)?;
+    let node = ReadText { module, alphabet, height, widths };
+    node.probe()?;
+    Ok(Box::new(node))
+}
+
+impl ReadText {
+    /// Runs the module with every width, so that a wrong one is refused, and the right one is warm: the sample frame of the
+    /// pipeline may have nothing to read.
+    fn probe(&self) -> Result<(), String> {
+        let _no_grad = torch::prepare_thread(1);
+        let blank = |width: usize, crops: usize| {
+            let mut input = Input::new(width, self.height);
+            (0..crops).try_for_each(|_| input.push(&vec![128; width * self.height * 3])).map(|()| input)
+        };
+        for &width in &self.widths {
+            for crops in TRIAL_BATCHES {
+                self.forward(&blank(width, crops)?)
+                    .map_err(|reason| format!("on {crops} blank crop(s) of {width}x{}: {reason}", self.height))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Each crop's rows of `alphabet + 1` numbers, one crop after another.
+    fn forward(&self, input: &Input) -> Result<Vec<f32>, String> {
+        let classes = self.alphabet.len() + 1;
+        let expected = || {
+            format!(
+                "[{}, T, {classes}] (crops, steps, a blank and the {} characters of alphabet)",
+                input.len(),
+                self.alphabet.len()
+            )
+        };
+        match self.module.run(input, &Normalise::Unit)? {
+            Returned::Tensor(Array { shape, values }) => match shape[..] {
+                [crops, steps, found] if crops == input.len() && steps > 0 && found == classes => Ok(values),
+                _ => Err(format!("the module returned a tensor of shape {shape:?}; expected {}", expected())),
+            },
+            _ => Err(format!("the module returned no tensor; expected one of shape {}", expected())),
+        }
+    }
+
+    /// What each crop of a batch says.
+    fn read(&self, batch: &Batch) -> Result<Vec<Reading>, String> {
+        let values = self.forward(&batch.input)?;
+        let numbers = values.len() / batch.places.len().max(1);
+        Ok(values.chunks_exact(numbers.max(1)).map(|steps| ctc::greedy(steps, &self.alphabet)).collect())
+    }
+
+    /// What the region of each place says; nothing where there is no region.
+    fn read_all(&self, regions: &[Option<(Picture<'_>, Quad)>]) -> Result<Vec<Reading>, String> {
+        let mut readings = vec![Reading::default(); regions.len()];
+        for batch in crops::batches(regions, self.height, &self.widths)? {
+            for (&place, reading) in batch.places.iter().zip(self.read(&batch)?) {
+                if let Some(kept) = readings.get_mut(place) {
+                    *kept = reading;
+                }
+            }
+        }
+        Ok(readings)
+    }
+}
+
+impl Node for ReadText {
+    fn needs(&self) -> ImageNeed {
+        // Small letters are few pixels of the frame as it is.
+        ImageNeed::Whole
+    }
+
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
+        let mut outputs = self.run_batch(std::slice::from_mut(frame), scaler);
+        outputs.pop().unwrap_or_else(|| Err("it gave no output for the frame".to_owned()))
+    }
+
+    fn run_batch(&self, frames: &mut [NodeFrame<'_>], _: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
+        let found: Vec<Result<(Picture<'_>, Vec<Detection>), String>> = frames
+            .iter()
+            .map(|frame| {
+                Ok((frame.image.ok_or("the frame was not decoded for it")?, detection::read(&frame.upstream)?))
+            })
+            .collect();
+        // The crops of all frames go together.
+        let regions: Vec<_> = found
+            .iter()
+            .flatten()
+            .flat_map(|&(picture, ref detections)| detections.iter().map(move |detection| (picture, detection)))
+            .map(|(picture, detection)| crops::region(detection, picture.frame_size).map(|quad| (picture, quad)))
+            .collect();
+        let mut readings = self.read_all(&regions).map(Vec::into_iter);
+        let mut finish = |(_, detections): (Picture<'_>, Vec<Detection>)| match &mut readings {
+            Ok(readings) => Ok(output(detections, readings)),
+            Err(reason) => Err(reason.clone()),
+        };
+        found.into_iter().map(|frame| frame.and_then(&mut finish)).collect()
+    }
+}
+
+/// The detections with what they say, and the whole text under `text`.
+fn output(mut detections: Vec<Detection>, readings: &mut impl Iterator<Item = Reading>) -> Map<String, Value> {
+    let mut texts = Vec::new();
+    for (detection, Reading { text, score }) in detections.iter_mut().zip(readings) {
+        texts.push((detection.bounds, text.clone()));
+        detection.more.insert(TEXT.to_owned(), text.into());
+        detection.more.insert(TEXT_SCORE.to_owned(), rounded(score, 4));
+    }
+    let mut output = detection::output(detections);
+    output.insert(TEXT.to_owned(), lines::in_reading_order(texts).into());
+    output
+}
