@@ -1,5 +1,6 @@
 //! The documents stay true. Lives here: links and examples of the pages (`pages`), the tables that repeat what the code says
-//! (`tables`), the routes as a running daemon answers them (`routes`), the pipelines that they show (`examples`), and the clients of the guide, run as they stand
+//! (`tables`), the examples of node kinds (`nodes`) and the pipelines of the page of pipelines (`examples`), the routes as a running daemon
+//! answers them (`routes`), and the clients of the guide, run as they stand
 //! there (`clients`, in a `browser` too, also against a daemon played by `scripted`), and the lines of the log that `troubleshooting` is
 //! looked up by. The tables of settings and metrics are
 //! held by tests beside the code.
@@ -8,6 +9,7 @@ mod browser;
 mod clients;
 mod examples;
 mod markdown;
+mod nodes;
 mod pages;
 mod routes;
 mod scripted;

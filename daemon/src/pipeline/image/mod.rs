@@ -2,6 +2,7 @@
 //! how much of it is needed (this file), and what is done to it, a file each. Does not live here: the layouts of raw
 //! pictures (`raw`) and the way back to a JPEG (`encode`).
 
+mod bilinear;
 mod decoder;
 mod rectify;
 mod rotate;

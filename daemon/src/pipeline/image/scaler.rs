@@ -6,7 +6,7 @@ use std::fmt;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
-use super::{KEPT_BYTES, Picture, RGB};
+use super::{KEPT_BYTES, Picture, RGB, bilinear};
 use crate::pipeline::detection::Bounds;
 
 /// Scales pictures, reusing its buffers and filters.
@@ -60,7 +60,7 @@ impl Scaler {
 
     /// The picture scaled to fit into `width × height`, in the middle, with `fill` around it. The scale is kept, and the
     /// filter is OpenCV's `INTER_LINEAR`: two by two source pixels, however much smaller the result is, as
-    /// ultralytics' `LetterBox` has it.
+    /// ultralytics' `LetterBox` has it; to the bit, so that its numbers are ours.
     ///
     /// # Errors
     /// Only for sizes that make no picture (a width or height of 0).
@@ -84,10 +84,9 @@ impl Scaler {
         let scaled: &[u8] = if (picture.width, picture.height) == (inner_width, inner_height) {
             picture.rgb
         } else {
-            let source = source(picture.rgb, picture.width, picture.height)?;
             self.part.resize(inner_width * inner_height * RGB, 0);
-            let filter = ResizeAlg::Interpolation(FilterType::Bilinear);
-            resize(&mut self.resizer, &source, &mut self.part, (inner_width, inner_height), filter)?;
+            let (from, to) = ((picture.width, picture.height), (inner_width, inner_height));
+            bilinear::scale(picture.rgb, from, &mut self.part, to);
             &self.part
         };
         let output = self.outputs.entry((width, height)).or_default();

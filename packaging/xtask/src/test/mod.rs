@@ -1,17 +1,18 @@
 //! `cargo xtask test`: every test, with the tools that some of them need.
 //!
-//! Lives here: getting those tools (`tools`), the tree that a test moves and runs, and the call of `cargo test`, then of
-//! the checks of the packages (`crate::deb`) and the tests that need another machine (`crate::vm`,
-//! `crate::appliance`, `crate::arm64`).
+//! Lives here: getting those tools (`tools`) and the models of the reference (`reference`), the tree that a test moves and runs, and
+//! the call of `cargo test`, then of the checks of the packages (`crate::deb`) and the tests that need another machine (`crate::vm`,
+//! `crate::appliance`).
 //! The tests themselves live beside the code and in `tests/`; they learn from the variables below what there is.
 
+mod reference;
 mod tools;
 
 use anyhow::Result;
 
 use crate::cargo::{self, Profile};
 use crate::packages::{self, For};
-use crate::{appliance, arm64, deb, dist, paths, setup, shell, vm};
+use crate::{appliance, deb, dist, paths, setup, shell, vm};
 
 pub(crate) use tools::node_packages;
 
@@ -21,6 +22,8 @@ pub const PROMTOOL_VARIABLE: &str = "FORGESYTED_TEST_PROMTOOL";
 pub const PYTHONPATH_VARIABLE: &str = "FORGESYTED_TEST_PYTHONPATH";
 /// The `NODE_PATH` with which `node` finds the packages of the tests in `tests/web`.
 pub const NODE_PATH_VARIABLE: &str = "FORGESYTED_TEST_NODE_PATH";
+/// The folder with the models that `tests/reference/make.py` made.
+pub const REFERENCE_VARIABLE: &str = "FORGESYTED_TEST_REFERENCE";
 /// The path of a Chromium, which runs the client guide's JavaScript.
 pub const CHROMIUM_VARIABLE: &str = "FORGESYTED_TEST_CHROMIUM";
 /// The folder of a tree as `dist` makes it, with a daemon of the dev profile.
@@ -29,8 +32,8 @@ pub const DIST_VARIABLE: &str = "FORGESYTED_TEST_DIST";
 pub const FRONT_VARIABLE: &str = "FORGESYTED_TEST_FRONT";
 
 /// Sets up, gets the tools, lays out `target/dist-dev` and runs `cargo test` with these arguments; without any, then
-/// makes and checks the packages, and runs the tests in the VM and of the installed packages: in the container, and in a
-/// Debian for arm64.
+/// makes and checks the packages, and runs the tests in the VM and of the installed packages in the container. Those of the
+/// packages for arm64 are `cargo xtask test-arm64`.
 ///
 /// # Errors
 /// When a tool cannot be had, the build or a test fails.
@@ -39,6 +42,7 @@ pub fn test(arguments: &[String]) -> Result<()> {
     let promtool = tools::promtool()?;
     let python = tools::python_packages()?;
     let node = tools::node_packages()?;
+    let reference = if runs_reference(arguments) { reference::models().map(Some) } else { Ok(None) };
     let tree = paths::target().join("dist-dev");
     // Tests and daemon in one go: with the same features, nothing is built twice.
     let built = shell::step("building the daemon and the tests", || {
@@ -58,6 +62,15 @@ pub fn test(arguments: &[String]) -> Result<()> {
         .env(DIST_VARIABLE, &tree)
         .env(FRONT_VARIABLE, front)
         .env(NODE_PATH_VARIABLE, node);
+    match reference {
+        Ok(None) => {}
+        Ok(Some(models)) => _ = test.env(REFERENCE_VARIABLE, models),
+        // Half a dozen gigabytes are more than some machines have to spare; CI has them.
+        Err(error) if std::env::var("CI").as_deref() != Ok("true") => {
+            eprintln!("xtask: SKIPPED the reference's numbers: {error:#}");
+        }
+        Err(error) => return Err(error),
+    }
     if let Some(chromium) = packages::chromium() {
         test.env(CHROMIUM_VARIABLE, chromium);
     }
@@ -69,7 +82,6 @@ pub fn test(arguments: &[String]) -> Result<()> {
         if let Some(packages) = packages {
             appliance::after_tests(&built, &packages)?;
         }
-        arm64::after_tests(&built)?;
     }
     Ok(())
 }
@@ -81,6 +93,20 @@ fn selects_packages(arguments: &[String]) -> bool {
         let long = ["--package", "--workspace", "--all", "--manifest-path"];
         argument.starts_with("-p") || long.iter().any(|name| argument.split('=').next() == Some(name))
     })
+}
+
+/// Whether the test `reference` may be among those that these arguments choose. Its models are too much to fetch for others.
+fn runs_reference(arguments: &[String]) -> bool {
+    let cargos: Vec<&str> = arguments.iter().map(String::as_str).take_while(|argument| *argument != "--").collect();
+    let after = |name: &'static str| cargos.windows(2).filter(move |pair| pair[0] == name).map(|pair| pair[1]);
+    let tests: Vec<&str> =
+        after("--test").chain(cargos.iter().filter_map(|argument| argument.strip_prefix("--test="))).collect();
+    if !tests.is_empty() {
+        return tests.contains(&"reference");
+    }
+    let elsewhere = cargos.iter().any(|argument| ["--lib", "--bin", "--bins", "--doc"].contains(argument));
+    let all = !selects_packages(arguments) || cargos.contains(&"--workspace") || cargos.contains(&"--all");
+    !elsewhere && (all || cargos.iter().any(|argument| argument.ends_with("forgesyted-tests")))
 }
 
 #[cfg(test)]
@@ -95,6 +121,24 @@ mod tests {
         }
         for line in ["", "--lib", "overload", "--release -- -p"] {
             assert!(!selects(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_references_models_are_made_for_their_test_alone() {
+        let runs = |line: &str| {
+            let words = line.split(' ').filter(|word| !word.is_empty());
+            runs_reference(&words.map(str::to_owned).collect::<Vec<_>>())
+        };
+        for line in
+            ["", "--workspace", "-p forgesyted-tests", "-p forgesyted-tests --test reference", "--test=reference"]
+        {
+            assert!(runs(line), "{line}");
+        }
+        for line in
+            ["-p forgesyted", "-p forgesyted --lib", "--lib", "-p forgesyted-tests --test connect", "-p xtask -- x"]
+        {
+            assert!(!runs(line), "{line}");
         }
     }
 }

@@ -8,12 +8,13 @@ use crate::pipeline::detection::rounded;
 use crate::pipeline::nodes::detect::{Found, Place, misfit};
 use crate::pipeline::torch::Returned;
 
-/// Corners that simplifying may move an outline by, in pixels of the input.
-const TOLERANCE: f32 = 0.6;
+/// How far simplifying may move an outline, in pixels of the input: steps of a pixel stay. A straight line through steps lies half a
+/// pixel to one side of them, and a ragged mask has more border than area.
+const TOLERANCE: f32 = 0.3;
 /// Outlines of one object, the largest first.
-const MAX_RINGS: usize = 32;
-/// Corners of one object, and of all in a frame: a result has a mebibyte at most, and a corner is some 15 bytes.
-const MAX_CORNERS: usize = 400;
+const MAX_RINGS: usize = 128;
+/// Corners of one object, and of all in a frame: a result has a mebibyte at most, and a corner is some 17 bytes.
+const MAX_CORNERS: usize = 1000;
 const MAX_CORNERS_OF_FRAME: usize = 30_000;
 
 const EXPECTED: &str =
@@ -140,7 +141,7 @@ pub(super) fn outlined<'f>(
         let mask = prototypes.mask(found, input_size, limit)?;
         let rings = mask.rings_in_frame(place);
         let area: f32 = rings.iter().map(|ring| contour::area(ring)).sum();
-        let point = |&(x, y): &(f32, f32)| Value::from(vec![rounded(x, 1), rounded(y, 1)]);
+        let point = |&(x, y): &(f32, f32)| Value::from(vec![rounded(x, 2), rounded(y, 2)]);
         let polygons: Value =
             bounded(rings, corners, place).iter().map(|ring| ring.iter().map(point).collect::<Value>()).collect();
         Some((found, Map::from_iter([("area".to_owned(), rounded(area, 0)), ("polygons".to_owned(), polygons)])))
@@ -179,8 +180,8 @@ fn bounded(mut rings: Vec<Ring>, corners: usize, place: &Place) -> Vec<Ring> {
         if count <= corners {
             return simple;
         }
-        // Twice as coarse, and without the smaller half of the rings where there are many.
-        tolerance *= 2.0;
+        // Coarser, and without the smaller half of the rings where there are many.
+        tolerance *= 1.5;
         if rings.len() * 4 > corners {
             rings.truncate(rings.len() / 2);
         }
