@@ -34,9 +34,27 @@ pub fn write(folder: &Path) -> Result<Cnn> {
     let folder = folder.join(PIPELINE);
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let model = folder.join("cnn.pt");
-    trace().and_then(|module| module.save(&model)).context("the CNN cannot be made")?;
-    fs::write(folder.join("cnn.toml"), definition(PIPELINE, "")).context("the CNN's pipeline cannot be written")?;
+    write_model(&model, 1)?;
+    write_pipeline(&folder, PIPELINE, "")?;
     Ok(Cnn { model, folder })
+}
+
+/// Writes the model with the weights of this seed, in one step.
+///
+/// # Errors
+/// libtorch's, or a file that cannot be written.
+pub fn write_model(model: &Path, seed: i64) -> Result<()> {
+    let partial = model.with_extension("partial");
+    trace(seed).and_then(|module| module.save(&partial)).context("the CNN cannot be made")?;
+    fs::rename(&partial, model).context("the CNN cannot be put in its place")
+}
+
+/// Writes a pipeline of the model beside it; `more` are further lines of its node.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_pipeline(folder: &Path, id: &str, more: &str) -> Result<()> {
+    fs::write(folder.join(format!("{id}.toml")), definition(id, more)).context("the CNN's pipeline cannot be written")
 }
 
 /// A pipeline file that runs `cnn.pt` beside it; `more` are further lines of its node.
@@ -67,9 +85,9 @@ pub fn source() -> String {
     )
 }
 
-fn trace() -> Result<CModule, TchError> {
+fn trace(seed: i64) -> Result<CModule, TchError> {
     let _no_grad = tch::no_grad_guard();
-    tch::manual_seed(1);
+    tch::manual_seed(seed);
     let on_cpu = (Kind::Float, Device::Cpu);
     // He initialisation keeps the numbers in a normal range from layer to layer.
     let random = |shape: &[i64]| {

@@ -153,6 +153,9 @@ fn mistakes_in_pipelines_are_told_as_the_page_says() {
         ("device", measure("model = \"raises.pt\"\ndevice = \"gpu\"")),
         ("precision", measure("model = \"raises.pt\"\nprecision = \"fp8\"")),
         ("modelless", noop("precision = \"bf16\"")),
+        ("batch_none", noop("max_batch = 0")),
+        ("batch_kind", noop("max_batch = 8")),
+        ("batch_module", measure("model = \"number.pt\"\nmax_batch = 8")),
         ("raises", measure("model = \"raises.pt\"")),
         ("yard", noop("")),
     ];
@@ -169,6 +172,8 @@ fn mistakes_in_pipelines_are_told_as_the_page_says() {
         folder.write(format!("{name}.pt"), modules::archive(name, &source));
     }
     folder.write("same.pt", modules::archive("same", &modules::module("Tensor", "return x")));
+    let number = modules::module("float", "return float(torch.mean(x))");
+    folder.write("number.pt", modules::archive("number", &number));
     for (id, text) in &mistakes {
         folder.write(format!("{id}.toml"), format!("id = \"{id}\"\n{text}"));
     }

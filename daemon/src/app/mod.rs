@@ -2,6 +2,7 @@
 //! service manager, reload), drain. The only room that sees every other one.
 
 mod reload;
+mod watch;
 
 use std::io;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{self, Notify};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout, timeout_at};
 
@@ -154,8 +155,8 @@ impl App {
             metrics: Arc::clone(&needs.metrics),
             cameras: Arc::new(CameraSet::new(needs)),
             painter: Arc::default(),
-            watchers: watch::Sender::new(false),
-            connections: watch::Sender::new(false),
+            watchers: sync::watch::Sender::new(false),
+            connections: sync::watch::Sender::new(false),
             readiness: Arc::new(Readiness::default()),
             board: Board { device: device::name(plan.device), started: std::time::Instant::now() },
         };
@@ -198,6 +199,7 @@ impl App {
         });
         let at_start = state.config.load_full();
         let context = reload::Context { state: state.clone(), device: self.plan.device, source: self.source, at_start };
+        let changed = watch::start(state.clone(), self.plan.device)?;
         let mut loading = Some(reload::start(context.clone(), self.plan, address));
         let mut heartbeat = Heartbeat::default();
         let mut watchdog = interval(systemd::watchdog_interval().unwrap_or(DEVICE_CHECK).min(DEVICE_CHECK));
@@ -206,6 +208,7 @@ impl App {
             tokio::select! {
                 _ = stop_signals.recv() => break Stopped::Cleanly,
                 Some(()) = hangup.recv(), if loading.is_none() => loading = Some(reload::reload(context.clone())),
+                () = changed.notified(), if loading.is_none() => loading = Some(reload::take_in_changes(context.clone())),
                 Some(loaded) = OptionFuture::from(loading.as_mut()), if loading.is_some() => {
                     loading = None;
                     if loaded.is_err() && !reload::survived_panic(&context) {

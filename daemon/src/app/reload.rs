@@ -2,7 +2,9 @@
 //! whole changes nothing.
 
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use tokio::task::JoinHandle;
@@ -15,6 +17,9 @@ use crate::pipeline::registry::Loaded;
 use crate::pipeline::torch::Device;
 use crate::server::{Phase, ServerState};
 use crate::{systemd, telemetry};
+
+/// The niceness of a load beside sessions; 19 would starve on a full board, 10 gets a tenth of a core.
+const LOAD_NICENESS: i32 = 10;
 
 /// What a load needs.
 #[derive(Clone, Debug)]
@@ -86,6 +91,27 @@ pub(super) fn reload(context: Context) -> JoinHandle<()> {
     })
 }
 
+/// Takes in what the watch found changed, and leaves the configuration as it is.
+pub(super) fn take_in_changes(context: Context) -> JoinHandle<()> {
+    tokio::task::spawn_blocking(move || {
+        let started = Instant::now();
+        let config = context.state.config.load_full();
+        // A reload may have come first, or the change may be gone.
+        if context
+            .state
+            .pipelines
+            .changes(&load_plan(&config, context.device, context.at_start.engine.precision))
+            .is_none()
+        {
+            return;
+        }
+        let summary = take_in(&context, load(&context, &config));
+        log::info!(event = "pipelines_reloaded", took_ms = millis(started); "{summary}");
+        say_ready(&context, &summary);
+        say_if_nothing_serves(&context);
+    })
+}
+
 /// Says what to do where the daemon runs and can serve nobody: last, so that it is what an operator sees.
 fn say_if_nothing_serves(context: &Context) {
     let state = &context.state;
@@ -108,9 +134,23 @@ fn apply_cameras(context: &Context) {
     }
 }
 
+/// Loads the pipelines: where others serve already, on a thread that gets the processor only when they leave it.
 fn load(context: &Context, config: &Config) -> Loaded {
+    let state = &context.state;
     let plan = load_plan(config, context.device, context.at_start.engine.precision);
-    context.state.pipelines.load(&plan, &context.state.metrics)
+    let load = || state.pipelines.load(&plan, &state.metrics);
+    if state.readiness.phase() != Phase::Serving {
+        return load();
+    }
+    let yielding = || {
+        // The calling thread alone, in Linux; where it is not allowed, the load competes as any other thread.
+        let _ = rustix::process::setpriority_process(None, LOAD_NICENESS);
+        load()
+    };
+    thread::scope(|scope| match thread::Builder::new().name("load".to_owned()).spawn_scoped(scope, yielding) {
+        Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+        Err(_) => load(),
+    })
 }
 
 /// Logs a load's outcome and puts it in place. Returns it as one line.

@@ -69,6 +69,10 @@ impl BenchLane {
 }
 
 impl Lane for BenchLane {
+    fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
     fn take(&self) -> Option<Job> {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let frame = self.frames.get(next.frame % self.frames.len().max(1))?.clone();

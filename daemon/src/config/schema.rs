@@ -73,6 +73,8 @@ pub struct PipelinesConfig {
     pub dirs: Vec<PathBuf>,
     /// Folders searched in order for a relative `model`, after the pipeline file's own.
     pub model_dirs: Vec<PathBuf>,
+    /// Whether changes in them are taken in without a reload.
+    pub watch: bool,
 }
 
 /// Table `engine`: what runs the models.
@@ -133,6 +135,7 @@ impl Config {
             pipelines: PipelinesConfig {
                 dirs: vec![share.join("pipelines"), "/etc/forgesyted/pipelines.d".into()],
                 model_dirs: vec!["/var/lib/forgesyted/models".into(), share.join("models")],
+                watch: false,
             },
             engine: EngineConfig::default(),
             log: LogConfig::default(),

@@ -210,6 +210,14 @@ pub static SETTINGS: &[Setting] = &[
         ..PLAIN
     },
     Setting {
+        key: "pipelines.watch",
+        about: "Whether new, changed and removed pipeline files, models and label files are taken in without a reload.",
+        allowed: "true or false",
+        set: |c, v| v.boolean().map(|watch| c.pipelines.watch = watch),
+        raw: |c| c.pipelines.watch.to_string(),
+        ..PLAIN
+    },
+    Setting {
         key: "engine.device",
         variable: Some("FORGESYTED_DEVICE"),
         about: "Where models run; `auto` takes the first GPU where there is one, else the CPU.",

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use crate::pipeline::frame::Frame;
-use crate::pipeline::service::{self, FrameFailure, FrameRun, Scratch};
+use crate::pipeline::service::FrameRun;
 use crate::pipeline::torch::Device;
 use crate::pipeline::{Pipeline, PipelineState};
 use crate::protocol::StreamError;
@@ -39,14 +39,14 @@ pub struct Job {
 }
 
 impl Job {
-    fn run(&mut self, scratch: &mut Scratch) -> Result<String, FrameFailure> {
-        let run = FrameRun {
+    /// The frame with the session's state, as the pipeline takes it.
+    fn frame_run(&mut self) -> FrameRun<'_> {
+        FrameRun {
             frame_index: self.frame_index,
             frame: &self.frame,
             could_run_at: self.could_run_at,
             state: &mut self.state,
-        };
-        service::run_on_frame(&self.pipeline, run, scratch)
+        }
     }
 }
 
@@ -60,6 +60,8 @@ pub trait Lane: Send + Sync + fmt::Debug {
     fn deliver(&self, frame_index: u64, state: PipelineState, outcome: Result<String, StreamError>) -> bool;
     /// Tells whoever sends replies that outcomes were delivered; called on the reactor, once for all that came together.
     fn announce(&self);
+    /// What its frames run through: lanes of one pipeline can run as one batch.
+    fn pipeline(&self) -> &Arc<Pipeline>;
     /// The session's identity and pipeline, for logs.
     fn describe(&self) -> (Uuid, &str);
 }

@@ -1,5 +1,5 @@
-//! The workers: named threads that take the next ready lane's frame, run it and deliver what came of it. A panic costs
-//! that frame's session and is counted; the worker goes on.
+//! The workers: named threads that take the next ready lane's frame, with it those of other lanes that gain by running as
+//! one batch, run them and deliver what came of each. A panic costs its frame's session and is counted; the worker goes on.
 
 use std::any::Any;
 use std::io;
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use super::schedule::Schedule;
 use super::{EnginePlan, Job, Lane};
 use crate::pipeline::PipelineState;
-use crate::pipeline::service::{FrameFailure, Scratch};
+use crate::pipeline::service::{self, FrameFailure, FrameRun, Scratch};
 use crate::pipeline::torch;
 use crate::protocol::{ErrorCode, StreamError};
 use crate::telemetry::metrics::Metrics;
@@ -57,6 +57,12 @@ struct Queue {
     woken: usize,
     stopping: bool,
 }
+
+/// Lanes that are served by one run; empty where none is ready.
+type Turn = Vec<Arc<dyn Lane>>;
+
+/// What came of a frame: its result, why it has none, or a panic's payload.
+type Outcome = std::thread::Result<Result<String, FrameFailure>>;
 
 impl Workers {
     pub(super) fn start(plan: EnginePlan, metrics: Arc<Metrics>) -> io::Result<Self> {
@@ -154,46 +160,44 @@ impl Shared {
             if let Some(rounds) = self.rounds.get(number) {
                 rounds.fetch_add(1, Ordering::Relaxed);
             }
-            if let Some(lane) = turn {
-                self.serve(lane, &mut scratch);
-            }
+            self.serve(turn, &mut scratch);
         }
     }
 
-    /// The next ready lane; `Some(None)` when none came within an idle round; none when the engine stops.
-    fn next(&self) -> Option<Option<Arc<dyn Lane>>> {
+    /// The lanes that are served next, by one run; an empty one when none came within an idle round; none when the
+    /// engine stops.
+    fn next(&self) -> Option<Turn> {
         let mut queue = self.lock();
         if queue.stopping {
             return None;
         }
-        if let Some(lane) = queue.schedule.pop() {
-            return Some(Some(lane));
+        if !queue.schedule.is_empty() {
+            return Some(queue.take(self.plan.workers));
         }
         queue.asleep += 1;
         let (mut queue, _) = self.wake.wait_timeout(queue, IDLE_ROUND).unwrap_or_else(PoisonError::into_inner);
         queue.asleep -= 1;
         queue.woken = queue.woken.saturating_sub(1);
-        if queue.stopping { None } else { Some(queue.schedule.pop()) }
+        if queue.stopping { None } else { Some(queue.take(self.plan.workers)) }
     }
 
-    fn serve(&self, lane: Arc<dyn Lane>, scratch: &mut Scratch) {
-        let Some(mut job) = lane.take() else { return };
-        let outcome = catch_unwind(AssertUnwindSafe(|| job.run(scratch)));
-        let outcome = match outcome {
-            Ok(Ok(result)) => Ok(result),
-            Ok(Err(failure)) => Err(self.failed(&*lane, &job, failure)),
-            Err(panic) => {
-                // Its buffers and the session's may be in any state.
-                *scratch = Scratch::default();
-                job.state = PipelineState::default();
-                Err(self.panicked(&*lane, &job, &*panic))
+    fn serve(&self, turn: Turn, scratch: &mut Scratch) {
+        let mut batch: Vec<(Arc<dyn Lane>, Job)> =
+            turn.into_iter().filter_map(|lane| lane.take().map(|job| (lane, job))).collect();
+        let outcomes = run_together(&mut batch, scratch);
+        for ((lane, mut job), outcome) in batch.into_iter().zip(outcomes) {
+            let outcome = outcome.unwrap_or_else(|| run_alone(&mut job, scratch));
+            let outcome = match outcome {
+                Ok(Ok(result)) => Ok(result),
+                Ok(Err(failure)) => Err(self.failed(&*lane, &job, failure)),
+                Err(panic) => Err(self.panicked(&*lane, &job, &*panic)),
+            };
+            let more = lane.deliver(job.frame_index, job.state, outcome);
+            self.note_served(Arc::clone(&lane));
+            if more {
+                // This worker comes round at once, so nobody needs to be woken for it.
+                self.lock().schedule.push(lane);
             }
-        };
-        let more = lane.deliver(job.frame_index, job.state, outcome);
-        self.note_served(Arc::clone(&lane));
-        if more {
-            // This worker comes round at once, so nobody needs to be woken for it.
-            self.lock().schedule.push(lane);
         }
     }
 
@@ -248,6 +252,45 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Queue {
+    /// Takes the next lane, and those that run with it as one batch. Of what waits, a worker takes its share and leaves
+    /// the others theirs; none waits for more to come.
+    fn take(&mut self, workers: usize) -> Turn {
+        let share = self.schedule.len().div_ceil(workers.max(1));
+        let most = self.schedule.peek().map_or(1, |next| next.pipeline().max_batch()).min(share);
+        self.schedule.pop_same(most, |a, b| Arc::ptr_eq(a.pipeline(), b.pipeline()))
+    }
+}
+
+/// Runs the frames as one batch. None for each that is still to be run, alone: the only one, and all of a batch in which
+/// something panicked, so that the one to blame is found.
+fn run_together(batch: &mut [(Arc<dyn Lane>, Job)], scratch: &mut Scratch) -> Vec<Option<Outcome>> {
+    let pipeline = match &*batch {
+        [(_, first), _, ..] => Arc::clone(&first.pipeline),
+        few => return few.iter().map(|_| None).collect(),
+    };
+    let mut runs: Vec<FrameRun<'_>> = batch.iter_mut().map(|(_, job)| job.frame_run()).collect();
+    let outcomes = catch_unwind(AssertUnwindSafe(|| service::run_on_frames(&pipeline, &mut runs, scratch)));
+    match outcomes {
+        Ok(outcomes) => outcomes.into_iter().map(|outcome| Some(Ok(outcome))).collect(),
+        Err(_) => {
+            *scratch = Scratch::default();
+            batch.iter().map(|_| None).collect()
+        }
+    }
+}
+
+fn run_alone(job: &mut Job, scratch: &mut Scratch) -> Outcome {
+    let pipeline = Arc::clone(&job.pipeline);
+    let outcome = catch_unwind(AssertUnwindSafe(|| service::run_on_frame(&pipeline, job.frame_run(), scratch)));
+    if outcome.is_err() {
+        // Its buffers and the session's may be in any state.
+        *scratch = Scratch::default();
+        job.state = PipelineState::default();
+    }
+    outcome
 }
 
 #[cfg(test)]

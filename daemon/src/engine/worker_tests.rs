@@ -60,17 +60,53 @@ impl Lane for Backlog {
 
     fn announce(&self) {}
 
+    fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
     fn describe(&self) -> (Uuid, &str) {
         (Uuid::nil(), self.pipeline.id())
     }
 }
 
+/// [`Moody`], three frames at once; notes how many came together.
+#[derive(Debug)]
+struct Together(Mutex<Vec<usize>>);
+
+impl Node for Arc<Together> {
+    fn needs(&self) -> ImageNeed {
+        ImageNeed::None
+    }
+
+    fn max_batch(&self) -> usize {
+        3
+    }
+
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(1);
+        Moody.run(frame, scaler)
+    }
+
+    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(frames.len());
+        let together: Result<Vec<_>, String> = frames.iter_mut().map(|frame| Moody.run(frame, scaler)).collect();
+        match together {
+            Ok(outputs) => outputs.into_iter().map(Ok).collect(),
+            Err(reason) => frames.iter().map(|_| Err(reason.clone())).collect(),
+        }
+    }
+}
+
 /// Runs lanes with these backlogs on one worker; everything delivered, in order.
 fn run(backlogs: &[&[u64]]) -> (Vec<Delivered>, u64) {
+    run_through(Box::new(Moody), backlogs)
+}
+
+fn run_through(node: Box<dyn Node>, backlogs: &[&[u64]]) -> (Vec<Delivered>, u64) {
     let plan = EnginePlan { device: torch::Device::Cpu, workers: 1, threads_per_worker: 1 };
     let metrics = Arc::new(Metrics::new("0", "0").unwrap());
     let (delivered, deliveries): (Sender<Delivered>, Receiver<Delivered>) = mpsc::channel();
-    let pipeline = Arc::new(pipeline::of_one_node("moody", Box::new(Moody)));
+    let pipeline = Arc::new(pipeline::of_one_node("moody", node));
     let lanes: Vec<Arc<Backlog>> = backlogs
         .iter()
         .enumerate()
@@ -113,6 +149,41 @@ fn survives_a_panic_and_a_failure() {
         ]
     );
     assert_eq!(panics, 1);
+}
+
+/// Runs lanes with these backlogs through a node that takes three frames at once; also how many frames each run had.
+fn run_in_batches(backlogs: &[&[u64]]) -> (Vec<Delivered>, u64, Vec<usize>) {
+    let node = Arc::new(Together(Mutex::default()));
+    let (delivered, panics) = run_through(Box::new(Arc::clone(&node)), backlogs);
+    let sizes = node.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    (delivered, panics, sizes)
+}
+
+#[test]
+fn what_waits_runs_as_one_batch_and_nothing_waits_for_it() {
+    let (delivered, panics, sizes) = run_in_batches(&[&[10, 11], &[20], &[30, 31], &[40]]);
+    let order: Vec<(usize, u64)> = delivered.iter().map(|(lane, frame, _)| (*lane, *frame)).collect();
+    assert_eq!(order, [(0, 10), (1, 20), (2, 30), (3, 40), (0, 11), (2, 31)]);
+    assert!(delivered.iter().all(|(_, frame, outcome)| *outcome == Ok(format!("{{\"index\":{frame}}}"))));
+    assert_eq!((panics, sizes), (0, vec![3, 3]));
+}
+
+#[test]
+fn a_batch_that_fails_is_run_frame_by_frame() {
+    let (delivered, panics, sizes) = run_in_batches(&[&[1], &[3], &[5]]);
+    let outcomes: Vec<_> = delivered.into_iter().map(|(.., outcome)| outcome).collect();
+    let index = |index: u64| Ok(format!("{{\"index\":{index}}}"));
+    assert_eq!(outcomes, [index(1), Err(ErrorCode::PipelineFailure), index(5)]);
+    assert_eq!((panics, sizes), (0, vec![3, 1, 1, 1]));
+}
+
+#[test]
+fn a_panic_in_a_batch_costs_its_own_frame_only() {
+    let (delivered, panics, sizes) = run_in_batches(&[&[1], &[2], &[5]]);
+    let outcomes: Vec<_> = delivered.into_iter().map(|(.., outcome)| outcome).collect();
+    let index = |index: u64| Ok(format!("{{\"index\":{index}}}"));
+    assert_eq!(outcomes, [index(1), Err(ErrorCode::InternalError), index(5)]);
+    assert_eq!((panics, sizes), (1, vec![3, 1, 1, 1]));
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub struct NodeDefinition {
     pub device: Option<DeviceChoice>,
     /// What its model computes with, when not what the engine's do.
     pub precision: Option<Precision>,
+    /// Most frames that run as one batch; the node chooses where none is given.
+    pub max_batch: Option<usize>,
     /// The kind's own settings.
     #[serde(flatten)]
     pub settings: toml::Table,

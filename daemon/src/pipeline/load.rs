@@ -14,7 +14,7 @@ use super::gate::Gate;
 use super::graph::{self, GraphNode};
 use super::image::{self, ImageNeed};
 use super::nodes::{self, Models, NodeSetup};
-use super::origin::{Origin, Stamp};
+use super::origin::{Named, Origin, Stamp};
 use super::service::{self, FrameFailure, FrameRun, Scratch};
 use super::state::PipelineState;
 use super::torch::{self, Comparison, Device, Trial};
@@ -24,8 +24,6 @@ use crate::config::{DeviceChoice, Precision};
 /// Runs of the sample frame: libtorch's profiling executor optimises a module on its first two runs for a shape, and the
 /// third shows that what it made works.
 const WARM_UP_RUNS: u64 = 3;
-/// The sample frame's width and height.
-const SAMPLE_SIZE: (usize, usize) = (640, 480);
 
 /// What all pipelines are loaded with.
 #[derive(Clone, Debug)]
@@ -52,8 +50,10 @@ pub struct Rejection {
     pub kept_previous: bool,
 }
 
-/// Loads one pipeline file and warms it up.
-pub(super) fn load(file: &Path, plan: &LoadPlan) -> Result<Pipeline, String> {
+/// Loads one pipeline file and warms it up; notes in `files` which files its nodes named, also where it is refused.
+pub(super) fn load(file: &Path, plan: &LoadPlan, files: &RefCell<Named>) -> Result<Pipeline, String> {
+    // Nodes try their models while they are built.
+    let _no_grad = torch::prepare_thread(1);
     let stamp = Stamp::of(file).ok_or("is gone")?;
     let text = fs::read_to_string(file).map_err(|error| format!("cannot be read: {error}"))?;
     let definition = definition::parse(&text).map_err(|error| error.to_string())?;
@@ -64,8 +64,7 @@ pub(super) fn load(file: &Path, plan: &LoadPlan) -> Result<Pipeline, String> {
         .collect();
     let order = graph::order(&graph).map_err(|error| error.to_string())?;
     let ordered: Vec<&NodeDefinition> = order.iter().filter_map(|&at| definition.nodes.get(at)).collect();
-    let files = RefCell::default();
-    let build = |node: &&NodeDefinition| build(node, &ordered, file, plan, &files);
+    let build = |node: &&NodeDefinition| build(node, &ordered, file, plan, files);
     let (built, trials): (Vec<PipelineNode>, Vec<_>) =
         ordered.iter().map(build).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
     let mut pipeline = Pipeline {
@@ -73,8 +72,9 @@ pub(super) fn load(file: &Path, plan: &LoadPlan) -> Result<Pipeline, String> {
         id: definition.id,
         file: file.to_owned(),
         image_need: built.iter().fold(ImageNeed::None, |need, node| need.and(node.node.needs())),
+        max_batch: built.iter().map(|node| node.node.max_batch()).max().unwrap_or(1),
         nodes: built,
-        origin: Origin { file: stamp, files: files.into_inner() },
+        origin: Origin { file: stamp, files: files.borrow().clone() },
         metrics: None,
         comparisons: Vec::new(),
     };
@@ -85,8 +85,12 @@ pub(super) fn load(file: &Path, plan: &LoadPlan) -> Result<Pipeline, String> {
 
 /// Whether loading the pipeline's file now would make the same pipeline again.
 pub(super) fn is_current(pipeline: &Pipeline, file: &Path, plan: &LoadPlan) -> bool {
-    let find = |named: &Path| nodes::find_file(named, "file", folder_of(file), &plan.model_dirs).ok();
-    pipeline.origin.is_current(file, find)
+    pipeline.origin.is_current(file, |named| find(named, file, plan))
+}
+
+/// Where a file that a pipeline file names is found now.
+pub(super) fn find(named: &Path, file: &Path, plan: &LoadPlan) -> Option<PathBuf> {
+    nodes::find_file(named, "file", folder_of(file), &plan.model_dirs).ok()
 }
 
 fn folder_of(file: &Path) -> &Path {
@@ -98,7 +102,7 @@ fn build(
     ordered: &[&NodeDefinition],
     file: &Path,
     plan: &LoadPlan,
-    files: &RefCell<Vec<(PathBuf, Stamp)>>,
+    files: &RefCell<Named>,
 ) -> Result<(PipelineNode, Vec<Arc<Trial>>), String> {
     let refused = |reason: String| format!("node \"{}\": {reason}", node.id);
     let models = RefCell::new(Models::default());
@@ -110,12 +114,16 @@ fn build(
         model_dirs: &plan.model_dirs,
         device: device(node.device, plan.device).map_err(refused)?,
         precision: node.precision.unwrap_or(plan.precision),
+        max_batch: node.max_batch,
         files,
         models: &models,
     };
     let earlier = earlier(node, ordered);
     let gate = Gate::new(node.every, node.when.as_deref(), &earlier).map_err(|error| refused(error.to_string()))?;
-    let (kind, built) = nodes::build(&node.kind, &setup).map_err(refused)?;
+    let (kind, built) = check_batch(node.max_batch).and_then(|()| nodes::build(&node.kind, &setup)).map_err(refused)?;
+    if let Some(asked) = node.max_batch.filter(|&asked| asked > built.max_batch()) {
+        return Err(refused(format!("max_batch = {asked}: this kind runs frame by frame; leave it out")));
+    }
     let models = models.into_inner();
     let set = [("device", node.device.is_some()), ("precision", node.precision.is_some())];
     if let Some((key, _)) = set.iter().find(|(_, set)| *set && models.count == 0) {
@@ -166,16 +174,37 @@ fn ended(pipeline: &Pipeline, trials: &[Vec<Arc<Trial>>]) -> Vec<(String, Compar
     pipeline.nodes.iter().zip(trials).flat_map(of_node).collect()
 }
 
+fn check_batch(asked: Option<usize>) -> Result<(), String> {
+    match asked {
+        Some(asked) if !(1..=nodes::MOST_BATCH_FRAMES).contains(&asked) => {
+            Err(format!("max_batch = {asked}: a batch has 1 to {} frames", nodes::MOST_BATCH_FRAMES))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Runs the sample frame, alone and in the largest batch, as often as libtorch needs to be at its best.
 fn warm_up(pipeline: &Pipeline) -> Result<(), String> {
-    let _no_grad = torch::prepare_thread(1);
-    let sample = Frame::jpeg(image::sample_jpeg(SAMPLE_SIZE.0, SAMPLE_SIZE.1)?.into());
-    let (mut scratch, mut state) = (Scratch::default(), PipelineState::warming_up());
+    let (width, height) = image::SAMPLE_SIZE;
+    let sample = Frame::jpeg(image::sample_jpeg(width, height)?.into());
+    let mut scratch = Scratch::default();
+    let mut run_on = |frame_index: u64, states: &mut [PipelineState]| {
+        let run = |state| FrameRun { frame_index, frame: &sample, could_run_at: Instant::now(), state };
+        let mut runs: Vec<FrameRun<'_>> = states.iter_mut().map(run).collect();
+        service::run_on_frames(pipeline, &mut runs, &mut scratch).into_iter().try_for_each(|outcome| {
+            outcome.map(drop).map_err(|failure| match failure {
+                FrameFailure::Node { node, reason } => format!("node \"{node}\" fails on the sample frame: {reason}"),
+                FrameFailure::Undecodable(error) => format!("the sample frame does not decode: {error}"),
+            })
+        })
+    };
+    let mut states: Vec<PipelineState> = (0..pipeline.max_batch).map(|_| PipelineState::warming_up()).collect();
+    let (mut alone, together) = (PipelineState::warming_up(), pipeline.max_batch > 1);
     for frame_index in 1..=WARM_UP_RUNS {
-        let run = FrameRun { frame_index, frame: &sample, could_run_at: Instant::now(), state: &mut state };
-        service::run_on_frame(pipeline, run, &mut scratch).map_err(|failure| match failure {
-            FrameFailure::Node { node, reason } => format!("node \"{node}\" fails on the sample frame: {reason}"),
-            FrameFailure::Undecodable(error) => format!("the sample frame does not decode: {error}"),
-        })?;
+        run_on(frame_index, std::slice::from_mut(&mut alone))?;
+        if together {
+            run_on(frame_index, &mut states)?;
+        }
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ pub struct Pipeline {
     pub(super) nodes: Vec<PipelineNode>,
     pub(super) image_need: ImageNeed,
     pub(super) origin: Origin,
+    pub(super) max_batch: usize,
     /// Present once the pipeline is accepted; trial runs at load are not counted.
     pub(super) metrics: Option<PipelineMetrics>,
     /// Ids of nodes whose model runs in half precision, and what that did on the sample frame.
@@ -80,6 +81,11 @@ impl Pipeline {
         self.metrics.as_ref()
     }
 
+    /// Most frames that gain by running as one batch: that of the node that takes most.
+    pub fn max_batch(&self) -> usize {
+        self.max_batch
+    }
+
     /// The pipeline as the list shows it.
     pub fn view(&self) -> PipelineView {
         let view = |node: &PipelineNode| NodeView {
@@ -97,12 +103,12 @@ impl Pipeline {
 pub fn of_one_node(id: &str, node: Box<dyn Node>) -> Pipeline {
     use super::origin::Stamp;
 
-    let image_need = node.needs();
+    let (image_need, max_batch) = (node.needs(), node.max_batch());
     let gate = Gate { every: 1, when: None };
     let nodes = vec![PipelineNode { id: "node".to_owned(), kind: "test", inputs: Vec::new(), gate, node }];
     let (id, name, file) = (id.to_owned(), id.to_owned(), PathBuf::from("/proc/self/exe"));
     let origin = Origin { file: Stamp::of(&file).expect("this program"), files: Vec::new() };
-    Pipeline { id, name, file, nodes, image_need, origin, metrics: None, comparisons: Vec::new() }
+    Pipeline { id, name, file, nodes, image_need, origin, max_batch, metrics: None, comparisons: Vec::new() }
 }
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ mod raw;
 #[cfg(feature = "engine")]
 pub mod registry;
 #[cfg(feature = "engine")]
+mod seen;
+#[cfg(feature = "engine")]
 pub mod service;
 #[cfg(feature = "engine")]
 mod state;
@@ -57,5 +59,7 @@ pub use loaded::of_one_node;
 pub use loaded::{Pipeline, PipelineView};
 #[cfg(feature = "engine")]
 pub use one::load_one;
+#[cfg(feature = "engine")]
+pub use seen::Seen;
 #[cfg(feature = "engine")]
 pub use state::PipelineState;

@@ -1,12 +1,13 @@
 //! One pipeline of those that the folders hold, for commands that run one. The others are not loaded, and may be broken.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::load::{self, LoadPlan};
-use super::{Pipeline, definition, registry};
+use super::{Pipeline, definition, registry, seen};
 use crate::telemetry::metrics::Metrics;
 
 /// Loads and warms the pipeline of this id: of the last folder that has it, as the daemon does.
@@ -18,7 +19,7 @@ pub fn load_one(id: &str, plan: &LoadPlan, metrics: &Metrics) -> Result<Arc<Pipe
     let (mut files, mut unread) = (BTreeMap::<String, PathBuf>::new(), Vec::new());
     for dir in &plan.dirs {
         let mut defined_here = BTreeMap::new();
-        for file in registry::pipeline_files(dir).unwrap_or_default() {
+        for file in seen::pipeline_files(dir).unwrap_or_default() {
             let text = fs::read_to_string(&file).map_err(|error| format!("cannot be read: {error}"));
             match text.and_then(|text| definition::parse(&text).map_err(|error| error.to_string())) {
                 Ok(definition) => {
@@ -30,7 +31,8 @@ pub fn load_one(id: &str, plan: &LoadPlan, metrics: &Metrics) -> Result<Arc<Pipe
         files.extend(defined_here);
     }
     let Some(file) = files.get(id) else { return Err(unknown(id, plan, &files, &unread)) };
-    let pipeline = load::load(file, plan).map_err(|reason| format!("{}: {reason}", file.display()))?;
+    let pipeline =
+        load::load(file, plan, &RefCell::default()).map_err(|reason| format!("{}: {reason}", file.display()))?;
     Ok(registry::counted(Arc::new(pipeline), metrics))
 }
 

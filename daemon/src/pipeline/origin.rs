@@ -19,9 +19,11 @@ pub(super) struct Stamp {
 #[derive(Debug)]
 pub(super) struct Origin {
     pub(super) file: Stamp,
-    /// Each model, or other file of a node, as the pipeline file names it, and where it was found.
-    pub(super) files: Vec<(PathBuf, Stamp)>,
+    pub(super) files: Named,
 }
+
+/// Each model, or other file of a node, as the pipeline file names it, and as it was found; none where it was not there.
+pub(super) type Named = Vec<(PathBuf, Option<Stamp>)>;
 
 impl Stamp {
     /// The file as it is now; none when it cannot be looked at.
@@ -35,7 +37,7 @@ impl Stamp {
 impl Origin {
     /// Whether every file is still found where it was, unchanged. `find` says where a named file is found now.
     pub(super) fn is_current(&self, file: &Path, find: impl Fn(&Path) -> Option<PathBuf>) -> bool {
-        let same = |stamp: &Stamp, now: Option<PathBuf>| now.and_then(|now| Stamp::of(&now)).as_ref() == Some(stamp);
-        same(&self.file, Some(file.to_owned())) && self.files.iter().all(|(named, stamp)| same(stamp, find(named)))
+        let found = |named: &Path| find(named).and_then(|found| Stamp::of(&found));
+        Stamp::of(file).as_ref() == Some(&self.file) && self.files.iter().all(|(named, stamp)| found(named) == *stamp)
     }
 }

@@ -1,8 +1,8 @@
 //! The loaded pipelines: looked up by every new session, swapped as a whole by a reload. Sessions hold their pipeline, so
 //! one that was swapped out runs on until its last session ends.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +10,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::load::{self, LoadPlan, Rejection};
+use super::origin::Stamp;
+use super::seen::{Seen, pipeline_files};
 use super::{Pipeline, PipelineView};
 use crate::telemetry::metrics::Metrics;
 
@@ -28,6 +30,7 @@ pub struct Loaded {
     pub rejected: Vec<Rejection>,
     /// Configured folders that do not exist.
     pub missing_dirs: Vec<PathBuf>,
+    pub(super) seen: Seen,
 }
 
 impl PipelineRegistry {
@@ -70,10 +73,19 @@ impl PipelineRegistry {
         for dir in &plan.dirs {
             match pipeline_files(dir) {
                 Ok(files) => load_files(files, plan, &before, metrics, &mut loaded),
-                Err(error) => keep_dir(dir, &error, &before, &mut loaded),
+                Err(error) => {
+                    loaded.seen.note_missing(dir);
+                    keep_dir(dir, &error, &before, &mut loaded);
+                }
             }
         }
         loaded
+    }
+
+    /// What is otherwise on disk than at the last load: none where another load would find the same.
+    pub fn changes(&self, plan: &LoadPlan) -> Option<Seen> {
+        let seen = &self.current.load().seen;
+        Some(seen.again(plan)).filter(|now| now != seen)
     }
 
     /// Puts a load's pipelines in the place of the current ones.
@@ -99,17 +111,25 @@ fn load_files(files: Vec<PathBuf>, plan: &LoadPlan, before: &Loaded, metrics: &M
     let mut defined_here: HashMap<String, PathBuf> = HashMap::new();
     for file in files {
         let known = before.pipelines.values().find(|pipeline| pipeline.file == file);
+        // Before it is read: what is written meanwhile is a change.
+        let stamp = Stamp::of(&file);
+        let named = RefCell::default();
         let pipeline = match known.filter(|known| load::is_current(known, &file, plan)) {
-            Some(unchanged) => Arc::clone(unchanged),
-            None => match load::load(&file, plan) {
-                Ok(pipeline) => Arc::new(pipeline),
-                Err(reason) => {
-                    let kept_previous = known.is_some();
-                    loaded.rejected.push(Rejection { file: file.clone(), reason, kept_previous });
-                    let Some(still_good) = known else { continue };
-                    Arc::clone(still_good)
-                }
-            },
+            Some(unchanged) => {
+                *named.borrow_mut() = unchanged.origin.files.clone();
+                Ok(Arc::clone(unchanged))
+            }
+            None => load::load(&file, plan, &named).map(Arc::new),
+        };
+        loaded.seen.note_file(&file, stamp, named.into_inner());
+        let pipeline = match pipeline {
+            Ok(pipeline) => pipeline,
+            Err(reason) => {
+                let kept_previous = known.is_some();
+                loaded.rejected.push(Rejection { file: file.clone(), reason, kept_previous });
+                let Some(still_good) = known else { continue };
+                Arc::clone(still_good)
+            }
         };
         if let Some(first) = defined_here.get(&pipeline.id) {
             let reason = format!("id \"{}\" is defined by {} already", pipeline.id, first.display());
@@ -128,18 +148,4 @@ pub(super) fn counted(mut pipeline: Arc<Pipeline>, metrics: &Metrics) -> Arc<Pip
         new.metrics = Some(metrics.pipeline(&new.id, &new.node_ids()));
     }
     pipeline
-}
-
-/// The `.toml` files of a folder, by name; hidden ones (an editor's leftovers) are passed over.
-pub(super) fn pipeline_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden && path.extension().is_some_and(|extension| extension == "toml") && path.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
 }

@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::Pipeline;
 use super::frame::Frame;
 use super::image::{DecodeError, Decoder, ImageNeed, Picture, Scaler};
-use super::nodes::NodeFrame;
+use super::nodes::{Node, NodeFrame};
 use super::state::{PipelineState, Turn};
 use crate::protocol::{ErrorCode, StreamError};
 
@@ -209,8 +209,9 @@ fn run_node(
         return;
     }
     let started = Instant::now();
-    let mut outputs = node.node.run_batch(&mut seen, scaler).into_iter();
+    let outputs = run_in_batches(&*node.node, &mut seen, scaler);
     let took = started.elapsed();
+    let mut outputs = outputs.into_iter();
     for place in places {
         time_node(pipeline, at, took);
         let output = outputs.next().unwrap_or_else(|| Err(NO_OUTPUT.to_owned()));
@@ -225,6 +226,30 @@ fn run_node(
             Err(reason) => *frame = Err(FrameFailure::Node { node: node.id.clone(), reason }),
         }
     }
+}
+
+/// The node's outputs, by as few runs as it can do with. A batch that fails, also for want of memory, is run again frame
+/// by frame: one frame's failure is not another's.
+fn run_in_batches(
+    node: &dyn Node,
+    frames: &mut [NodeFrame<'_>],
+    scaler: &mut Scaler,
+) -> Vec<Result<Map<String, Value>, String>> {
+    let mut outputs = Vec::with_capacity(frames.len());
+    for batch in frames.chunks_mut(node.max_batch().max(1)) {
+        if batch.len() == 1 {
+            outputs.extend(batch.iter_mut().map(|frame| node.run(frame, scaler)));
+            continue;
+        }
+        let mut together = node.run_batch(batch, scaler).into_iter();
+        for frame in batch {
+            outputs.push(match together.next() {
+                Some(Ok(output)) => Ok(output),
+                _ => node.run(frame, scaler),
+            });
+        }
+    }
+    outputs
 }
 
 fn time_node(pipeline: &Pipeline, at: usize, took: Duration) {

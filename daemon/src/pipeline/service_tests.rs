@@ -17,13 +17,18 @@ impl Node for Noting {
         ImageNeed::None
     }
 
-    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
-        Ok(Map::from_iter([("seen".to_owned(), frame.frame_index.into())]))
+    fn max_batch(&self) -> usize {
+        4
     }
 
-    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
-        self.0.lock().unwrap().push(frames.iter().map(|frame| frame.frame_index).collect());
-        frames.iter_mut().map(|frame| self.run(frame, scaler)).collect()
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
+        self.run_batch(std::slice::from_mut(frame), scaler).remove(0)
+    }
+
+    fn run_batch(&self, frames: &mut [NodeFrame<'_>], _: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
+        let seen: Vec<u64> = frames.iter().map(|frame| frame.frame_index).collect();
+        self.0.lock().unwrap().push(seen.clone());
+        seen.into_iter().map(|index| Ok(Map::from_iter([("seen".to_owned(), index.into())]))).collect()
     }
 }
 
@@ -44,5 +49,6 @@ fn only_frames_whose_turn_it_is_share_a_batch() {
     assert_eq!(run(20, vec![&mut a, &mut b]), [r#"{"carried":["node"],"seen":10}"#, r#"{"seen":21}"#]);
     assert_eq!(run(30, vec![&mut a, &mut b]), [r#"{"seen":30}"#, r#"{"carried":["node"],"seen":21}"#]);
     assert_eq!(run(40, vec![&mut a]), [r#"{"carried":["node"],"seen":30}"#]);
-    assert_eq!(*batches.lock().unwrap(), [vec![10], vec![21], vec![30]]);
+    assert_eq!(run(50, vec![&mut a, &mut b]), [r#"{"seen":50}"#, r#"{"seen":51}"#]);
+    assert_eq!(*batches.lock().unwrap(), [vec![10], vec![21], vec![30], vec![50, 51]]);
 }

@@ -357,6 +357,10 @@ impl Lane for Session {
         self.outbox.notify_one();
     }
 
+    fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.start.pipeline
+    }
+
     fn describe(&self) -> (Uuid, &str) {
         (self.id, self.start.pipeline.id())
     }

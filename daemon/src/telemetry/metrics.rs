@@ -34,6 +34,9 @@ const STAGE_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.0
 /// Bytes: 4 KiB to 16 MiB.
 const FRAME_BUCKETS: [f64; 7] = [4096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0, 4_194_304.0, 16_777_216.0];
 
+/// Frames of one batch: up to the most that a pipeline file may ask for.
+const BATCH_BUCKETS: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+
 /// Where a session's frames come from; the label `source`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -58,6 +61,7 @@ pub struct Metrics {
     discarded: IntCounterVec,
     slow_downs: IntCounterVec,
     stages: HistogramVec,
+    batch_frames: HistogramVec,
     frame_bytes: HistogramVec,
     cameras: CameraFamilies,
     watchers: WatchMetrics,
@@ -106,6 +110,8 @@ pub struct PipelineMetrics {
     pub decode: Stage,
     /// From the moment a frame could run to its result.
     pub total: Stage,
+    /// Frames that ran together, of as many sessions.
+    batch_frames: Histogram,
     /// Each node, in the order given to [`Metrics::pipeline`].
     pub nodes: Vec<Stage>,
     /// How often so many frames ran as one; kept where exact times are.
@@ -178,6 +184,13 @@ impl Metrics {
                 &STAGE_BUCKETS,
                 &["pipeline", "stage"],
             )?,
+            batch_frames: histograms(
+                &registry,
+                "stream_batch_frames",
+                "Frames that ran as one batch, of as many sessions.",
+                &BATCH_BUCKETS,
+                &["pipeline"],
+            )?,
             frame_bytes: histograms(
                 &registry,
                 "stream_frame_bytes",
@@ -240,6 +253,7 @@ impl Metrics {
             wait: stage("wait"),
             decode: stage("decode"),
             total: stage("total"),
+            batch_frames: self.batch_frames.with_label_values(&[pipeline]),
             nodes: nodes.iter().map(|node| stage(node)).collect(),
             batches: self.exact.then(Arc::default),
         }
@@ -291,6 +305,7 @@ impl SessionMetrics {
 impl PipelineMetrics {
     /// Counts frames that ran as one.
     pub fn batch(&self, frames: usize) {
+        self.batch_frames.observe(frames as f64);
         if let Some(batches) = &self.batches {
             *batches.lock().unwrap_or_else(PoisonError::into_inner).entry(frames).or_default() += 1;
         }

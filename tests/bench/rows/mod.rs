@@ -1,5 +1,6 @@
 //! The rows of the table, one file each: what it measures, beside which limit, and the goal.
 
+mod batch;
 mod camera;
 mod cnn;
 mod convert;
@@ -9,6 +10,7 @@ mod noop;
 mod overload;
 mod page;
 mod precision;
+mod reload;
 mod start;
 mod text;
 
@@ -31,12 +33,16 @@ pub enum Row {
     Noop,
     /// Frames a second through a CNN
     Cnn,
+    /// Batches of several sessions
+    Batch,
     /// Reply time of a single client
     Latency,
     /// Three times more than can be run
     Overload,
     /// Resident memory
     Memory,
+    /// Resident memory after reloads
+    Reload,
     /// From exec to ready
     Start,
     /// A CNN in half precision
@@ -72,9 +78,11 @@ impl Row {
         match self {
             Row::Noop => noop::run(bench),
             Row::Cnn => cnn::run(bench),
+            Row::Batch => batch::run(bench),
             Row::Latency => latency::run(bench),
             Row::Overload => overload::run(bench),
             Row::Memory => memory::run(bench),
+            Row::Reload => reload::run(bench),
             Row::Start => start::run(bench),
             Row::Precision => precision::run(bench),
             Row::Convert => convert::run(bench),

@@ -21,6 +21,9 @@ pub use scaler::{Placement, Scaler};
 /// Bytes of a pixel: red, green and blue.
 pub(super) const RGB: usize = 3;
 
+/// Width and height of the sample frame that pipelines are tried with at load.
+pub const SAMPLE_SIZE: (usize, usize) = (640, 480);
+
 /// A buffer may stay this large for good; a larger one, from one huge frame, is given back by smaller frames.
 const KEPT_BYTES: usize = 32 << 20;
 

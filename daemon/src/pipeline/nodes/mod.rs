@@ -1,6 +1,7 @@
 //! Node kinds, one file each. Lives here: what a kind's settings are and what it makes of a frame. Does not live here:
 //! the order of nodes (`graph`), decoding (`image`) and libtorch itself (`torch`).
 
+mod batch;
 mod classify;
 mod detect;
 mod filter;
@@ -20,10 +21,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::image::{ImageNeed, Picture, Scaler};
-use super::origin::Stamp;
+use super::origin::{Named, Stamp};
 use super::torch::{Device, Module, Trial};
 use super::tracking::Tracker;
 use crate::config::Precision;
+pub(super) use batch::MOST_BATCH_FRAMES;
 
 /// The table of kinds: a name in pipeline files, and what builds it. A new kind is a file and a line here.
 const KINDS: &[(&str, Build)] = &[
@@ -55,7 +57,13 @@ pub trait Node: Send + Sync + fmt::Debug {
     /// One sentence for the log, without a trace.
     fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String>;
 
-    /// Makes its outputs of several sessions' frames, in their order. A node that gains by it runs its model once for all.
+    /// Most frames that [`Node::run_batch`] is given at once; 1 where nothing is gained by more, or the model cannot.
+    fn max_batch(&self) -> usize {
+        1
+    }
+
+    /// Makes its outputs of several sessions' frames, in their order, by one run of its model. What fails is run again
+    /// frame by frame, so it need not find out which frame is to blame.
     fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
         frames.iter_mut().map(|frame| self.run(frame, scaler)).collect()
     }
@@ -101,8 +109,10 @@ pub struct NodeSetup<'a> {
     pub device: Device,
     /// What its model computes with.
     pub precision: Precision,
-    /// The files found so far.
-    pub(super) files: &'a RefCell<Vec<(PathBuf, Stamp)>>,
+    /// Most frames of a batch, where the pipeline file says so.
+    pub max_batch: Option<usize>,
+    /// The files that nodes named so far.
+    pub(super) files: &'a RefCell<Named>,
     /// The models loaded for it.
     pub(super) models: &'a RefCell<Models>,
 }
@@ -156,11 +166,12 @@ impl NodeSetup<'_> {
         Ok(module)
     }
 
-    /// Finds a file that the setting `what` names and notes it as one that the pipeline is made of.
+    /// Finds a file that the setting `what` names and notes it as one that the pipeline is made of, or would be.
     fn find_file(&self, file: &Path, what: &str) -> Result<PathBuf, String> {
-        let found = find_file(file, what, self.folder, self.model_dirs)?;
-        self.files.borrow_mut().extend(Stamp::of(&found).map(|stamp| (file.to_owned(), stamp)));
-        Ok(found)
+        let found = find_file(file, what, self.folder, self.model_dirs);
+        let stamp = found.as_ref().ok().and_then(|found| Stamp::of(found));
+        self.files.borrow_mut().push((file.to_owned(), stamp));
+        found
     }
 }
 

@@ -2,10 +2,12 @@
 //! what they are fed (`input`) and what they return (`returned`, `json`), half precision beside float32 (`trial`). The only room that names tch. Every call is tch's fallible
 //! form; an error's text is cut to its first useful line, since libtorch adds C++ frames and prints whole tensors.
 
+mod cache;
 mod input;
 mod json;
 mod module;
 mod returned;
+mod rows;
 mod trial;
 
 use tch::{Kind, Tensor};

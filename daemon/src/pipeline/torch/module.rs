@@ -1,26 +1,28 @@
 //! A TorchScript module: loaded once, run by all workers.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tch::{CModule, Device, IValue, Kind, TchError, Tensor};
 
+use super::cache::{Cache, Key};
 use super::input::{Input, Normalise};
 use super::json::{self, MAX_NUMBERS};
 use super::returned::Returned;
 use super::trial::Trial;
-use super::{TORCH_VERSION, short};
+use super::{TORCH_VERSION, rows, short};
 use crate::config::Precision;
 
-/// Loading uses process-wide state of libtorch that is not thread safe.
-static LOADING: Mutex<()> = Mutex::new(());
+/// Modules in use, of all pipelines.
+static LOADED: Cache<CModule> = Cache::new();
 
-/// A TorchScript module on a device. Running it is thread safe; workers share it.
+/// A TorchScript module on a device. Running it is thread safe; workers and pipelines share it.
 #[derive(Debug)]
 pub struct Module {
-    module: CModule,
+    module: Arc<CModule>,
     device: Device,
     /// What its weights and float inputs are turned to.
     kind: Kind,
@@ -37,33 +39,19 @@ impl Module {
         Module::load_in(file, device, Precision::Fp32)
     }
 
-    /// Loads a module in evaluation mode and turns its weights to this precision. In half precision it is loaded in float32 too,
-    /// until its [trial](Module::trial) ends.
+    /// Loads a module in evaluation mode and turns its weights to this precision. A module in use that was loaded of the same
+    /// bytes in the same way is shared. In half precision it is loaded in float32 too, until its [trial](Module::trial) ends.
     ///
     /// # Errors
-    /// Which file, and what it lacks, or libtorch's first line.
+    /// Which file, and what it lacks, or libtorch's first line; or that the file changed while it was read.
     pub fn load_in(file: &Path, device: Device, precision: Precision) -> Result<Module, String> {
-        let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
-        let refused = |error: TchError| {
-            let text = error.to_string();
-            let reason = lacking(&text).unwrap_or_else(|| short(&text));
-            format!("model {} does not load as TorchScript: {reason}", file.display())
-        };
-        let load = || {
-            let mut module = CModule::load_on_device(file, device)?;
-            module.f_set_eval()?;
-            Ok(module)
-        };
-        let mut module = load().map_err(refused)?;
+        let module = shared(file, device, precision)?;
         let kind = match precision {
             Precision::Fp32 => return Ok(Module { module, device, kind: Kind::Float, trial: None }),
             Precision::Fp16 => Kind::Half,
             Precision::Bf16 => Kind::BFloat16,
         };
-        let reference = load().map_err(refused)?;
-        // tch has no fallible form of it: memory may run out.
-        catch_unwind(AssertUnwindSafe(|| module.to(device, kind, false)))
-            .map_err(|_| format!("the weights of model {} cannot be turned to {precision}", file.display()))?;
+        let reference = shared(file, device, Precision::Fp32)?;
         Ok(Module { module, device, kind, trial: Some(Arc::new(Trial::new(reference, precision))) })
     }
 
@@ -86,10 +74,13 @@ impl Module {
     /// # Errors
     /// As [`Module::run`].
     pub fn run_on_list(&self, pictures: &[Input]) -> Result<Returned, String> {
-        let failed = |error: TchError| short(&error.to_string());
         let tensor = |picture: &Input| picture.to_tensor(&Normalise::Unit, self.device)?.f_squeeze_dim(0);
-        let list = pictures.iter().map(tensor).collect::<Result<_, _>>().map_err(failed)?;
-        Returned::from_libtorch(self.module.forward_is(&[IValue::TensorList(list)]).map_err(failed)?)
+        let list = pictures.iter().map(tensor).collect::<Result<Vec<Tensor>, _>>();
+        let list = list.map_err(|error| short(&error.to_string()))?;
+        Returned::from_libtorch(self.tried(|module, kind| {
+            let list = list.iter().map(|picture| turned(picture, kind)).collect::<Result<_, _>>()?;
+            module.forward_is(&[IValue::TensorList(list)])
+        })?)
     }
 
     /// Runs the module on one batch of pictures and gives its output as JSON: an object for a dict, an array or number
@@ -101,21 +92,84 @@ impl Module {
         json::to_json(self.forward(input, normalise)?, &mut { MAX_NUMBERS })
     }
 
-    fn forward(&self, input: &Input, normalise: &Normalise) -> Result<IValue, String> {
-        let failed = |error: TchError| short(&error.to_string());
-        let input = input.to_tensor(normalise, self.device).map_err(failed)?;
-        match &self.trial {
-            Some(trial) => trial.run(&input, || self.forward_on(&input)),
-            None => self.forward_on(&input).map_err(failed),
-        }
+    /// Runs the module once on a batch of pictures and gives what it returned for each, in their order.
+    ///
+    /// # Errors
+    /// As [`Module::run`], and an output that is not one row a picture.
+    pub fn run_rows(&self, input: &Input, normalise: &Normalise) -> Result<Vec<Returned>, String> {
+        self.rows(input, normalise, Returned::from_libtorch)
     }
 
-    /// Floats are turned to the module's own kind; bytes are the module's to turn.
-    fn forward_on(&self, input: &Tensor) -> Result<IValue, TchError> {
-        let is_float = input.f_kind()? == Kind::Float;
-        let input = if is_float { input.f_to_kind(self.kind)? } else { input.shallow_clone() };
-        self.module.forward_is(&[IValue::Tensor(input)])
+    /// [`Module::run_rows`] as JSON.
+    ///
+    /// # Errors
+    /// As [`Module::run_to_json`], and an output that is not one row a picture.
+    pub fn run_rows_to_json(&self, input: &Input, normalise: &Normalise) -> Result<Vec<Value>, String> {
+        self.rows(input, normalise, |row| json::to_json(row, &mut { MAX_NUMBERS }))
     }
+
+    fn rows<T>(
+        &self,
+        input: &Input,
+        normalise: &Normalise,
+        read: impl Fn(IValue) -> Result<T, String>,
+    ) -> Result<Vec<T>, String> {
+        let output = self.forward(input, normalise)?;
+        (0..input.len()).map(|at| read(rows::row(&output, at, input.len())?)).collect()
+    }
+
+    fn forward(&self, input: &Input, normalise: &Normalise) -> Result<IValue, String> {
+        let input = input.to_tensor(normalise, self.device).map_err(|error| short(&error.to_string()))?;
+        self.tried(|module, kind| module.forward_is(&[IValue::Tensor(turned(&input, kind)?)]))
+    }
+
+    /// Runs the module, beside the one in float32 while its trial runs.
+    fn tried(&self, forward: impl Fn(&CModule, Kind) -> Result<IValue, TchError>) -> Result<IValue, String> {
+        let run = || forward(&self.module, self.kind);
+        match &self.trial {
+            Some(trial) => trial.run(|reference| forward(reference, Kind::Float), run),
+            None => run().map_err(|error| short(&error.to_string())),
+        }
+    }
+}
+
+/// Floats are turned to the module's own kind; bytes are the module's to turn.
+fn turned(input: &Tensor, kind: Kind) -> Result<Tensor, TchError> {
+    if input.f_kind()? == Kind::Float { input.f_to_kind(kind) } else { Ok(input.shallow_clone()) }
+}
+
+/// The module of these bytes, on this device, in this precision: the one in use, or else loaded.
+fn shared(file: &Path, device: Device, precision: Precision) -> Result<Arc<CModule>, String> {
+    let unreadable = |error: io::Error| format!("model {} cannot be read: {error}", file.display());
+    let key = Key::of(file, device, precision).map_err(unreadable)?;
+    LOADED.get_or_load(key.clone(), || {
+        let module = load(file, device, precision)?;
+        // libtorch reads the file by itself: what it got has to be what the key says.
+        if Key::of(file, device, precision).map_err(unreadable)? == key {
+            Ok(module)
+        } else {
+            Err(format!("model {} changed while it was read; reload when it is whole", file.display()))
+        }
+    })
+}
+
+fn load(file: &Path, device: Device, precision: Precision) -> Result<CModule, String> {
+    let refused = |error: TchError| {
+        let text = error.to_string();
+        let reason = lacking(&text).unwrap_or_else(|| short(&text));
+        format!("model {} does not load as TorchScript: {reason}", file.display())
+    };
+    let mut module = CModule::load_on_device(file, device).map_err(refused)?;
+    module.f_set_eval().map_err(refused)?;
+    let kind = match precision {
+        Precision::Fp32 => return Ok(module),
+        Precision::Fp16 => Kind::Half,
+        Precision::Bf16 => Kind::BFloat16,
+    };
+    // tch has no fallible form of it: memory may run out.
+    catch_unwind(AssertUnwindSafe(|| module.to(device, kind, false)))
+        .map_err(|_| format!("the weights of model {} cannot be turned to {precision}", file.display()))?;
+    Ok(module)
 }
 
 /// What to do about an operator or a class that libtorch does not know, where its error is about one.

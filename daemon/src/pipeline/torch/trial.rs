@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tch::{CModule, Device, IValue, Kind, TchError, Tensor};
@@ -37,12 +37,12 @@ pub struct Trial {
 #[derive(Debug)]
 struct State {
     /// The module in float32.
-    reference: CModule,
+    reference: Arc<CModule>,
     found: Option<Comparison>,
 }
 
 impl Trial {
-    pub(super) fn new(reference: CModule, precision: Precision) -> Self {
+    pub(super) fn new(reference: Arc<CModule>, precision: Precision) -> Self {
         Trial { precision, runs: AtomicBool::new(true), state: Mutex::new(Some(State { reference, found: None })) }
     }
 
@@ -56,15 +56,18 @@ impl Trial {
     ///
     /// # Errors
     /// libtorch's, shortened; it says whether the module runs in float32.
-    pub(super) fn run(&self, input: &Tensor, module: impl Fn() -> Result<IValue, TchError>) -> Result<IValue, String> {
+    pub(super) fn run(
+        &self,
+        in_fp32: impl Fn(&CModule) -> Result<IValue, TchError>,
+        module: impl Fn() -> Result<IValue, TchError>,
+    ) -> Result<IValue, String> {
         let failed = |error: TchError| short(&error.to_string());
         if !self.runs.load(Ordering::Relaxed) {
             return module().map_err(failed);
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(state) = state.as_mut() else { return module().map_err(failed) };
-        let in_fp32 = || state.reference.forward_is(&[IValue::Tensor(input.shallow_clone())]);
-        let (_, expected, fp32_took) = timed(in_fp32).map_err(failed)?;
+        let (_, expected, fp32_took) = timed(|| in_fp32(&state.reference)).map_err(failed)?;
         let (output, found, took) = timed(module).map_err(|error| {
             format!(
                 "it runs in fp32, and not in {0}: {1}. Take precision = \"fp32\", or export the module without numbers that are fixed to \

@@ -5,10 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::{cache, paths, shell};
 
+/// The Python for which the pinned packages have wheels, and whose own modules the oldest of them still needs.
+const PYTHON: &str = "3.11";
 /// What the environment and the models take on the disk for a while.
 const SPACE: u64 = 9_000_000_000;
 
@@ -19,14 +21,19 @@ const SPACE: u64 = 9_000_000_000;
 pub(super) fn models() -> Result<PathBuf> {
     let sources = paths::root().join("tests/reference");
     let folder = paths::cache()?.join(format!("reference-{:016x}", cache::fingerprint(&recipe(&sources)?)));
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    check_python()?;
     cache::ensure(&folder, |partial| {
         cache::check_space(partial, SPACE, "the reference's models")?;
         let packages = partial.join("packages");
-        shell::step("fetching the reference's Python packages (once)", || install(&sources, &packages))?;
+        shell::step("fetching the reference's Python packages (once)", || install(&sources, &packages))
+            .context("check the network and pip's configuration")?;
         shell::step("making the reference's models (once)", || make(&sources, &packages, partial))?;
         fs::remove_dir_all(&packages).context("cannot remove the reference's Python packages")
     })
-    .context("cannot make the reference's models: check the network and pip's configuration")?;
+    .context("cannot make the reference's models")?;
     Ok(folder)
 }
 
@@ -52,6 +59,15 @@ fn recipe(sources: &Path) -> Result<String> {
         Ok(format!("{} {}\n", name.display(), String::from_utf8_lossy(&bytes)))
     };
     files.iter().map(read).collect()
+}
+
+fn check_python() -> Result<()> {
+    let ask = "import sys; print('%d.%d' % sys.version_info[:2])";
+    let found = shell::output(Command::new("python3").args(["-c", ask]))?;
+    if found.trim() != PYTHON {
+        bail!("the reference's models need Python {PYTHON}, and python3 is {}: put one first in PATH", found.trim());
+    }
+    Ok(())
 }
 
 fn install(sources: &Path, packages: &Path) -> Result<()> {

@@ -7,6 +7,7 @@ mod settings;
 use serde_json::{Map, Value};
 
 use self::settings::{Scope, Settings};
+use super::batch::probe_batch;
 use super::{Node, NodeFrame, NodeSetup, labels};
 use crate::pipeline::detection::{self, DETECTIONS, Detection};
 use crate::pipeline::image::{ImageNeed, Picture, Scaler};
@@ -23,6 +24,7 @@ struct Classify {
     key: String,
     top_k: usize,
     softmax: bool,
+    max_batch: usize,
 }
 
 /// The classifier, and what is known of it from the trial at load.
@@ -47,8 +49,9 @@ pub(super) fn build(setup: &NodeSetup<'_>) -> Result<Box<dyn Node>, String> {
     if !labels.is_empty() && labels.len() != model.classes {
         return Err(format!("labels has {} names, and the model gives {} classes", labels.len(), model.classes));
     }
+    let max_batch = probe_batch(setup, &model.module, (model.width, model.height), &model.normalise)?;
     let Settings { key, top_k, softmax, .. } = settings;
-    Ok(Box::new(Classify { model, labels, scope, key, top_k, softmax }))
+    Ok(Box::new(Classify { model, labels, scope, key, top_k, softmax, max_batch }))
 }
 
 impl Model {
@@ -185,6 +188,10 @@ impl Classify {
 impl Node for Classify {
     fn needs(&self) -> ImageNeed {
         ImageNeed::Whole
+    }
+
+    fn max_batch(&self) -> usize {
+        self.max_batch
     }
 
     fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {

@@ -6,6 +6,7 @@ use super::found::Found;
 use super::settings::{Rules, Settings};
 use crate::pipeline::detection::Detection;
 use crate::pipeline::image::{Picture, Placement, Scaler};
+use crate::pipeline::nodes::batch::probe_batch;
 use crate::pipeline::nodes::{NodeFrame, NodeSetup, labels};
 use crate::pipeline::quad::POLYGON;
 use crate::pipeline::torch::{Input, Module, Normalise, Returned};
@@ -23,6 +24,7 @@ pub(in crate::pipeline::nodes) struct Detector {
     normalise: Normalise,
     labels: Option<Vec<String>>,
     rules: Rules,
+    max_batch: usize,
 }
 
 /// What the module returned for frames, and where each of them lies in its input.
@@ -76,7 +78,17 @@ impl Detector {
         }
         let rules = settings.rules(labels.as_deref())?;
         let module = setup.load_module(&settings.model)?;
-        Ok(Detector { module, format: settings.format, input_size, normalise, labels, rules })
+        let max_batch = match input_size {
+            Some([width, height]) => probe_batch(setup, &module, (width, height), &normalise)?,
+            // A list has no rows that could be compared.
+            None => 1,
+        };
+        Ok(Detector { module, format: settings.format, input_size, normalise, labels, rules, max_batch })
+    }
+
+    /// Most frames that the module runs at once.
+    pub(in crate::pipeline::nodes) fn max_batch(&self) -> usize {
+        self.max_batch
     }
 
     /// Runs the module once on the pictures of all frames.

@@ -44,6 +44,10 @@ impl Node for Detect {
         ImageNeed::Whole
     }
 
+    fn max_batch(&self) -> usize {
+        self.detector.max_batch()
+    }
+
     fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
         let answer = self.detector.answer(std::slice::from_ref(frame), scaler)?;
         self.output(&answer, 0)

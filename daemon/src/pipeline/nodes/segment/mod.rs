@@ -8,6 +8,7 @@ mod semantic;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::batch::probe_batch;
 use super::detect::{self, Detector, Settings};
 use super::{Node, NodeFrame, NodeSetup};
 use crate::pipeline::detection;
@@ -45,6 +46,7 @@ struct Semantic {
     labels: Option<Vec<String>>,
     classes: Option<Vec<i64>>,
     limit: f32,
+    max_batch: usize,
 }
 
 pub(super) fn build(setup: &NodeSetup<'_>) -> Result<Box<dyn Node>, String> {
@@ -77,7 +79,8 @@ fn semantic(
     let labels = settings.read_labels(setup)?;
     let classes = settings.kept_classes(labels.as_deref())?;
     let module = setup.load_module(&settings.model)?;
-    Ok(Box::new(Semantic { module, input_size, normalise, labels, classes, limit }))
+    let max_batch = probe_batch(setup, &module, (input_size[0], input_size[1]), &normalise)?;
+    Ok(Box::new(Semantic { module, input_size, normalise, labels, classes, limit, max_batch }))
 }
 
 /// The threshold as what a sigmoid made it of.
@@ -98,6 +101,10 @@ impl Node for Instances {
     /// The whole picture, as `detect`.
     fn needs(&self) -> ImageNeed {
         ImageNeed::Whole
+    }
+
+    fn max_batch(&self) -> usize {
+        self.detector.max_batch()
     }
 
     fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
@@ -130,6 +137,10 @@ impl Instances {
 impl Node for Semantic {
     fn needs(&self) -> ImageNeed {
         ImageNeed::AtLeast(self.input_size[0], self.input_size[1])
+    }
+
+    fn max_batch(&self) -> usize {
+        self.max_batch
     }
 
     fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
