@@ -114,10 +114,11 @@ fn mistakes_in_pipelines_are_told_as_the_page_says() {
     let db = |more: &str| {
         node(&format!("kind = \"detect\"\nmodel = \"same.pt\"\nformat = \"db\"\ninput_size = [64, 32]\n{more}"))
     };
-    let read = |alphabet: &str, more: &str| {
-        node(&format!("kind = \"read_text\"\nmodel = \"same.pt\"\nalphabet = \"{alphabet}\"\n{more}"))
-    };
     let other = "[[node]]\nid = \"b\"\nkind = \"noop\"\n";
+    let read = |alphabet: &str, more: &str| {
+        let settings = format!("model = \"same.pt\"\nalphabet = \"{alphabet}\"\n{more}");
+        node(&format!("kind = \"read_text\"\ninputs = [\"b\"]\n{settings}")) + other
+    };
     let mistakes = [
         ("unknown_key", "nme = \"x\"\n".to_owned()),
         ("no_node", String::new()),
@@ -133,6 +134,7 @@ fn mistakes_in_pipelines_are_told_as_the_page_says() {
         ("no_inputs", node("kind = \"track\"")),
         ("no_model", measure("")),
         ("setting", noop("speed = 3")),
+        ("type", measure("model = \"raises.pt\"\ninput_size = 3")),
         ("variant", measure("model = \"raises.pt\"\ninput = \"u16\"")),
         ("size", measure("model = \"raises.pt\"\ninput_size = [0, 3]")),
         ("score", db("score_threshold = 2")),

@@ -59,6 +59,7 @@ fn what_cannot_be_measured_says_why() {
     let builder = builder()
         .measure("picky", &modules::raises_on_bright())
         .file("white.jpg", solid(16, 8, [255; 3]))
+        .file("torn.mjpeg", [solid(16, 8, [9; 3]), vec![0xFF, 0xD8, 0xFF, 0xC0, 0, 3, 8]].concat())
         .file("text.txt", "no picture");
     let bench = |words: &[&str]| {
         let output = builder.words("bench", words).output().unwrap();
@@ -76,4 +77,6 @@ fn what_cannot_be_measured_says_why() {
     );
     let (status, _, said) = bench(&["--pipeline", "noop", "--input", "text.txt"]);
     assert!(status == Some(1) && said.contains("text.txt is none of JPEG, PNG, "), "{said}");
+    let (status, _, said) = bench(&["--pipeline", "noop", "--input", "torn.mjpeg"]);
+    assert!(status == Some(1) && said.contains("damaged or cut off. Or give --input a file without damage"), "{said}");
 }

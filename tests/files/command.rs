@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use forgesyted_tests::frames::solid;
+use forgesyted_tests::frames::{damaged, solid};
 use forgesyted_tests::{Signal, modules};
 use rustix::process::{Pid, kill_process};
 
@@ -37,9 +37,9 @@ fn a_path_without_frames_is_named_and_the_others_run() {
     for sentence in [
         "gone.jpg is not there; correct the path",
         "text.jpg is none of JPEG, PNG, MJPEG, AVI and MP4; convert it to one of these",
-        "empty.mp4 is empty",
+        "empty.mp4 is empty; copy or record it again",
         "folder has no file that ends in .jpg, .jpeg, .png, ",
-        "/dev/null is neither a file nor a folder",
+        "/dev/null is neither a file nor a folder; give one of these",
         "a.jpg/b is not there; correct the path",
         "1 frames have a result; 6 files or frames have none, as said above",
     ] {
@@ -89,6 +89,72 @@ fn pictures_are_drawn_into_a_folder() {
     // A folder that cannot be made.
     let ran = run(&builder, &["--pipeline", "boxes", "--annotate", "file", "in"]);
     assert!(ran.status == Some(1) && ran.said.contains("file cannot be written ("), "{ran:?}");
+}
+
+#[test]
+fn a_picture_that_cannot_be_drawn_costs_itself() {
+    let long = "ä".repeat(120);
+    let builder = builder()
+        .file("clip.mjpeg", [damaged(), solid(16, 8, [9; 3])].concat())
+        .file(&format!("{long}.jpg"), solid(16, 8, [9; 3]));
+    // `noop` looks at no pixel: what is damaged shows when it is drawn.
+    let ran = run(&builder, &["--pipeline", "noop", "--annotate", "out", "clip.mjpeg", &format!("{long}.jpg")]);
+    assert_eq!((ran.status, ran.lines.len()), (Some(1), 3));
+    assert!(
+        ran.said()[0].starts_with("forgesyted: clip.mjpeg, frame 1: its picture cannot be drawn: "),
+        "{}",
+        ran.said
+    );
+    let mut names: Vec<String> = fs::read_dir(builder.path().join("out"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["000002-clip.jpg".to_owned(), format!("000003-{}.jpg", "ä".repeat(100))]);
+}
+
+#[test]
+fn what_is_read_is_never_written_over() {
+    let (first, second) = (solid(16, 8, [1, 2, 3]), solid(16, 8, [200; 3]));
+    let builder =
+        builder().file("a.jpg", &first).file("000001-a.jpg", &second).file("old/000001-a.jpg", "an older one");
+    let ran = run(&builder, &["--pipeline", "noop", "--annotate", ".", "a.jpg", "000001-a.jpg"]);
+    assert_eq!((ran.status, ran.lines.len()), (Some(1), 1));
+    assert!(
+        ran.said.contains("000001-a.jpg is among the files to run on; give --annotate another folder"),
+        "{}",
+        ran.said
+    );
+    assert_eq!(fs::read(builder.path().join("000001-a.jpg")).unwrap(), second);
+    let ran = run(&builder, &["--pipeline", "noop", "--annotate", "old", "a.jpg"]);
+    assert_eq!(ran.status, Some(0), "{}", ran.said);
+    assert!(fs::read(builder.path().join("old/000001-a.jpg")).unwrap().starts_with(&[0xFF, 0xD8]));
+}
+
+#[test]
+fn a_run_goes_on_where_nobody_reads_what_it_says() {
+    let builder = builder().file("a.jpg", solid(16, 8, [1, 2, 3]));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = builder.words("run", &["--pipeline", "noop", "gone.jpg", "a.jpg"]).stderr(writer).output().unwrap();
+    assert_eq!(
+        (output.status.code(), output.stdout.as_slice()),
+        (Some(1), &b"{\"frame_index\":1,\"result\":{}}\n"[..])
+    );
+}
+
+#[test]
+fn an_interrupt_ends_reading_that_brings_nothing() {
+    // A frame, and then more zeros than are read in a test's time.
+    let builder = builder().file("clip.mjpeg", solid(16, 8, [1, 2, 3]));
+    let clip = fs::File::options().write(true).open(builder.path().join("clip.mjpeg")).unwrap();
+    clip.set_len(1 << 40).unwrap();
+    let mut command = builder.words("run", &["--pipeline", "noop", "clip.mjpeg"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
 #[test]

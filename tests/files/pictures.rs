@@ -113,6 +113,11 @@ fn an_avi_plays_to_its_end_however_it_ends() {
     assert_eq!(ran.status, Some(1));
     assert_near(&ran.colours(1..=3), &[RED, GREEN, BLUE]);
     assert!(ran.said.contains("cut.avi, frame 4: the file ends within it"), "{}", ran.said);
+    // Cut off in front of the first frame, behind its headers.
+    let builder = builder.file("headers.avi", &whole[..movie + 4]);
+    let ran = colours(&builder, &["headers.avi"]);
+    assert_eq!((ran.status, ran.lines.len()), (Some(1), 0));
+    assert!(ran.said.contains("headers.avi holds no frame; it was cut off, or is not complete"), "{}", ran.said);
 }
 
 #[test]
@@ -123,14 +128,19 @@ fn the_limits_of_the_configuration_hold() {
         .file("large.jpg", solid(64, 48, RED))
         .file("large.png", make::png(&[9; 64 * 48], (64, 48), ColorType::Grayscale, BitDepth::Eight))
         .file("heavy.jpg", [solid(16, 8, RED), vec![0; 600_000]].concat())
+        .file(
+            "heavy.png",
+            [make::png(&[9; 64], (8, 8), ColorType::Grayscale, BitDepth::Eight), vec![0; 600_000]].concat(),
+        )
         .file("small.jpg", solid(16, 8, RED));
-    let ran = colours(&builder, &["large.jpg", "large.png", "heavy.jpg", "small.jpg"]);
+    let ran = colours(&builder, &["large.jpg", "large.png", "heavy.jpg", "heavy.png", "small.jpg"]);
     assert_eq!(ran.status, Some(1));
-    assert_near(&ran.colours([4]), &[RED]);
+    assert_near(&ran.colours([5]), &[RED]);
     for sentence in [
         "large.jpg, frame 1: The frame announces 64x48 pixels, and at most 1000 pixels are accepted",
         "large.png, frame 1: it has 64x48 pixels, and at most 1000 are taken; raise stream.max_frame_pixels",
         "heavy.jpg, frame 1: the frame has more than 524288 bytes; raise stream.max_frame_size_mb",
+        "heavy.png, frame 1: the frame has more than 524288 bytes; raise stream.max_frame_size_mb",
     ] {
         assert!(ran.said.contains(sentence), "{sentence}\n{}", ran.said);
     }

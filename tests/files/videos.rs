@@ -37,7 +37,19 @@ fn colours_are_those_that_the_video_says() {
 
 #[test]
 fn what_cannot_be_decoded_is_named() {
+    let mut old = std::fs::read(video("colours.mp4")).unwrap();
+    old[4..8].copy_from_slice(b"free");
+    let fragments = std::fs::read(video("fragments-full-range.mp4")).unwrap();
+    let at = |name: &[u8; 4]| fragments.windows(4).position(|found| found == name).unwrap();
+    // One fragment of as many frames as there can be, none of which has a byte.
+    let mut endless = fragments.clone();
+    endless[at(b"trun") + 4..][..4].fill(0);
+    endless[at(b"trun") + 8..][..4].fill(0xFF);
+    endless[at(b"tfhd") + 16..][..4].fill(0);
     let builder = builder()
+        .file("old.mov", &old)
+        .file("headers.mp4", &fragments[..at(b"moof") - 4])
+        .file("endless.mp4", &endless)
         .file("cut.mp4", &std::fs::read(video("colours.mp4")).unwrap()[..700])
         .file("other.avi", crate::make::avi(b"H264", &[b"x".to_vec(), b"y".to_vec()]));
     for (name, words) in [
@@ -45,7 +57,10 @@ fn what_cannot_be_decoded_is_named() {
         (video("ten-bit.mp4"), "is H.264 that is not decoded here: it has 10 bits a colour, and 8 are wanted"),
         (video("hevc.mp4"), "holds video that is not H.264; convert it: ffmpeg "),
         (video("mpeg4-part2.mp4"), "holds video that is not H.264"),
-        (video("sound.mp4"), "has no video that can be read; H.264 is"),
+        (video("sound.mp4"), "has no video that can be read; H.264 is: ffmpeg "),
+        ("old.mov".to_owned(), "is a QuickTime file of the old form; rewrap it: ffmpeg -i IN.mov -c copy OUT.mp4"),
+        ("headers.mp4".to_owned(), "holds no frame; it was cut off, or is not complete"),
+        ("endless.mp4".to_owned(), "is damaged: over 100000 empty frames follow each other"),
         ("cut.mp4".to_owned(), "it is damaged, or holds no H.264"),
         ("other.avi".to_owned(), "is an AVI whose video is H264, and only MJPG is read; convert it: ffmpeg "),
     ] {
@@ -54,6 +69,16 @@ fn what_cannot_be_decoded_is_named() {
         let first = ran.said()[0];
         assert!(first.starts_with(&format!("forgesyted: {name} ")) && first.contains(words), "{name}: {}", ran.said);
     }
+}
+
+#[test]
+fn a_frame_of_more_bytes_than_the_configuration_allows_is_passed_over() {
+    // 524 bytes: the first frame has more, the others fewer.
+    let builder = builder().setting("stream.max_frame_size_mb", "0.0005");
+    let ran = colours(&builder, &[&video("fragments-full-range.mp4")]);
+    assert_eq!(ran.status, Some(1));
+    let words = "fragments-full-range.mp4, frame 1: the frame has more than 524 bytes; raise stream.max_frame_size_mb";
+    assert!(ran.said()[0].ends_with(words), "{}", ran.said);
 }
 
 #[test]

@@ -261,8 +261,8 @@ fn a_broken_pipeline_file_is_left_out_and_said_to_be() {
         ("reserved-id", "id = \"a\"\n[[node]]\nid = \"total\"\nkind = \"noop\"\n".to_owned(), vec!["\"total\""]),
         (
             "unknown-kind",
-            "id = \"a\"\n[[node]]\nid = \"n\"\nkind = \"detect\"\n".to_owned(),
-            vec!["\"n\"", "detect", "measure", "noop"],
+            "id = \"a\"\n[[node]]\nid = \"n\"\nkind = \"dance\"\n".to_owned(),
+            vec!["\"n\"", "dance", "measure", "noop"],
         ),
         ("unknown-input", noop("a", "inputs = [\"ghost\"]"), vec!["\"n\"", "ghost"]),
         ("self-cycle", noop("a", "inputs = [\"n\"]"), vec!["cycle", "n → n"]),

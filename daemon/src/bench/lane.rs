@@ -40,6 +40,7 @@ struct Books {
     counting: Option<Counting>,
     /// What was counted, once it is over.
     counted: Option<Counts>,
+    /// Of those that were counted.
     first_failure: Option<String>,
 }
 
@@ -113,7 +114,7 @@ impl Tally {
         books.counted.unwrap_or_default()
     }
 
-    /// Why the first frame that failed did.
+    /// Why the first of the counted frames that failed did.
     pub(super) fn first_failure(&self) -> Option<String> {
         self.books().first_failure.clone()
     }
@@ -125,11 +126,12 @@ impl Tally {
             return false;
         }
         let failed = failure.is_some();
+        let books = &mut *books;
+        let Some(counting) = books.counting.as_mut() else { return true };
+        *(if failed { &mut counting.failed } else { &mut counting.results }) += 1;
         if books.first_failure.is_none() {
             books.first_failure = failure;
         }
-        let Some(counting) = books.counting.as_mut() else { return true };
-        *(if failed { &mut counting.failed } else { &mut counting.results }) += 1;
         if counting.results + counting.failed >= counting.most {
             books.close();
             return false;
@@ -148,5 +150,22 @@ impl Books {
             self.counted = Some(Counts { took: since.elapsed(), results, failed });
             enough.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_before_counting_is_not_the_first_failure() {
+        let tally = Tally::default();
+        assert!(tally.count(Some("warm-up".to_owned())));
+        assert_eq!(tally.first_failure(), None);
+        tally.begin(3, Arc::new(Notify::new()));
+        let more = [None, Some("first"), Some("second")].map(|failure| tally.count(failure.map(str::to_owned)));
+        assert_eq!((more, tally.first_failure().as_deref()), ([true, true, false], Some("first")));
+        let counts = tally.end();
+        assert_eq!((counts.results, counts.failed), (1, 2));
     }
 }

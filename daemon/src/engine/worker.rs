@@ -184,7 +184,7 @@ impl Shared {
     fn serve(&self, turn: Turn, scratch: &mut Scratch) {
         let mut batch: Vec<(Arc<dyn Lane>, Job)> =
             turn.into_iter().filter_map(|lane| lane.take().map(|job| (lane, job))).collect();
-        let outcomes = run_together(&mut batch, scratch);
+        let outcomes = self.run_together(&mut batch, scratch);
         for ((lane, mut job), outcome) in batch.into_iter().zip(outcomes) {
             let outcome = outcome.unwrap_or_else(|| run_alone(&mut job, scratch));
             let outcome = match outcome {
@@ -197,6 +197,33 @@ impl Shared {
             if more {
                 // This worker comes round at once, so nobody needs to be woken for it.
                 self.lock().schedule.push(lane);
+            }
+        }
+    }
+
+    /// Runs the frames as one batch. None for each that is still to be run, alone: the only one, and all of a batch in which
+    /// something panicked, so that the one to blame is found. What is kept of their sessions is then as it was before.
+    fn run_together(&self, batch: &mut [(Arc<dyn Lane>, Job)], scratch: &mut Scratch) -> Vec<Option<Outcome>> {
+        let pipeline = match &*batch {
+            [(_, first), _, ..] => Arc::clone(&first.pipeline),
+            few => return few.iter().map(|_| None).collect(),
+        };
+        let before: Vec<PipelineState> = batch.iter().map(|(_, job)| job.state.clone()).collect();
+        let mut runs: Vec<FrameRun<'_>> = batch.iter_mut().map(|(_, job)| job.frame_run()).collect();
+        let outcomes = catch_unwind(AssertUnwindSafe(|| service::run_on_frames(&pipeline, &mut runs, scratch)));
+        match outcomes {
+            Ok(outcomes) => outcomes.into_iter().map(|outcome| Some(Ok(outcome))).collect(),
+            Err(panic) => {
+                self.metrics.panics().inc();
+                log::error!(
+                    event = "panic", pipeline_id = pipeline.id(), frames = batch.len(), err = text_of(&*panic);
+                    "a batch's run panicked; its frames are run again, one by one"
+                );
+                *scratch = Scratch::default();
+                for ((_, job), state) in batch.iter_mut().zip(before) {
+                    job.state = state;
+                }
+                batch.iter().map(|_| None).collect()
             }
         }
     }
@@ -232,10 +259,9 @@ impl Shared {
     fn panicked(&self, lane: &dyn Lane, job: &Job, panic: &(dyn Any + Send)) -> StreamError {
         self.metrics.panics().inc();
         let (session_id, pipeline_id) = lane.describe();
-        let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
         log::error!(
             event = "panic", session_id:% = session_id, pipeline_id, frame_index = job.frame_index,
-            err = text.unwrap_or("no text"); "a frame's run panicked; its session ends, the others go on"
+            err = text_of(panic); "a frame's run panicked; its session ends, the others go on"
         );
         StreamError::new(ErrorCode::InternalError, "The device failed on this frame; its log has the reason.")
     }
@@ -264,22 +290,10 @@ impl Queue {
     }
 }
 
-/// Runs the frames as one batch. None for each that is still to be run, alone: the only one, and all of a batch in which
-/// something panicked, so that the one to blame is found.
-fn run_together(batch: &mut [(Arc<dyn Lane>, Job)], scratch: &mut Scratch) -> Vec<Option<Outcome>> {
-    let pipeline = match &*batch {
-        [(_, first), _, ..] => Arc::clone(&first.pipeline),
-        few => return few.iter().map(|_| None).collect(),
-    };
-    let mut runs: Vec<FrameRun<'_>> = batch.iter_mut().map(|(_, job)| job.frame_run()).collect();
-    let outcomes = catch_unwind(AssertUnwindSafe(|| service::run_on_frames(&pipeline, &mut runs, scratch)));
-    match outcomes {
-        Ok(outcomes) => outcomes.into_iter().map(|outcome| Some(Ok(outcome))).collect(),
-        Err(_) => {
-            *scratch = Scratch::default();
-            batch.iter().map(|_| None).collect()
-        }
-    }
+/// What a panic says.
+fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no text")
 }
 
 fn run_alone(job: &mut Job, scratch: &mut Scratch) -> Outcome {

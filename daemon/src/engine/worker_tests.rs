@@ -183,7 +183,35 @@ fn a_panic_in_a_batch_costs_its_own_frame_only() {
     let outcomes: Vec<_> = delivered.into_iter().map(|(.., outcome)| outcome).collect();
     let index = |index: u64| Ok(format!("{{\"index\":{index}}}"));
     assert_eq!(outcomes, [index(1), Err(ErrorCode::InternalError), index(5)]);
-    assert_eq!((panics, sizes), (1, vec![3, 1, 1, 1]));
+    assert_eq!((panics, sizes), (2, vec![3, 1, 1, 1]), "the batch's, and the one of the frame to blame");
+}
+
+#[test]
+fn a_panic_in_a_batch_leaves_no_trace_in_what_sessions_keep() {
+    let plan = EnginePlan { device: torch::Device::Cpu, workers: 1, threads_per_worker: 1 };
+    let workers = Workers::start(plan, Arc::new(Metrics::new("0", "0").unwrap())).unwrap();
+    let (delivered, _deliveries) = mpsc::channel();
+    let node = Box::new(Arc::new(Together(Mutex::default())));
+    let pipeline = Arc::new(pipeline::of_one_node("moody", node));
+    let mut batch: Vec<(Arc<dyn Lane>, Job)> = [1, 2, 5]
+        .into_iter()
+        .map(|frame| {
+            let (pipeline, frames) = (Arc::clone(&pipeline), Mutex::new(VecDeque::from([frame])));
+            let lane = Arc::new(Backlog { number: 0, pipeline, frames, delivered: delivered.clone() });
+            let job = lane.take().unwrap();
+            (lane as Arc<dyn Lane>, job)
+        })
+        .collect();
+    let kept = |batch: &[(Arc<dyn Lane>, Job)]| -> Vec<String> {
+        batch.iter().map(|(_, job)| format!("{:?}", job.state)).collect()
+    };
+    let before = kept(&batch);
+    let outcomes = workers.shared.run_together(&mut batch, &mut Scratch::default());
+    assert!(outcomes.iter().all(Option::is_none), "all are still to be run");
+    assert_eq!(kept(&batch), before);
+    assert!(run_alone(&mut batch[0].1, &mut Scratch::default()).is_ok());
+    assert_ne!(kept(&batch)[0], before[0], "a frame that runs is noted");
+    assert!(workers.stop(PATIENCE));
 }
 
 #[test]

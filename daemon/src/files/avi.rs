@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::picture::{jpeg_frame, too_many_bytes};
-use super::{Found, Taker, open, unreadable};
+use super::{Ended, Found, Taker, open, unreadable};
 use crate::session::frame_validator::FrameLimits;
 
 /// Headers of streams are shorter than this.
@@ -20,10 +20,13 @@ const MAX_HEADER_BYTES: u32 = 4096;
 const MJPEG: [&[u8]; 3] = [b"MJPG", b"AVRN", b"LJPG"];
 
 /// The frames of the first video stream.
-pub(super) fn read(path: &Path, limits: FrameLimits, take: &mut Taker<'_>) -> Result<(), String> {
+pub(super) fn read(path: &Path, limits: FrameLimits, ended: &Ended<'_>, take: &mut Taker<'_>) -> Result<(), String> {
     let mut file = Chunks { file: BufReader::new(open(path)?), at: 0 };
     let mut streams = Streams::default();
     while let Some((name, size)) = file.header()? {
+        if ended() {
+            return Ok(());
+        }
         match &name {
             // A list: its kind follows, then its chunks, which come next.
             b"RIFF" | b"LIST" => file.skip(4)?,
@@ -40,7 +43,10 @@ pub(super) fn read(path: &Path, limits: FrameLimits, take: &mut Taker<'_>) -> Re
     }
     match streams.video {
         Some(_) => Ok(()),
-        None => Err("is an AVI without a video stream".to_owned()),
+        None => {
+            Err("is an AVI without a video stream; give one that has one, or record it again if it was cut off"
+                .to_owned())
+        }
     }
 }
 
@@ -97,7 +103,9 @@ impl Streams {
     /// Whether a chunk of this name is a frame: the stream's number in two digits, then `dc` or `db`.
     fn is_frame(&self, name: &[u8; 4]) -> Result<bool, String> {
         if !name.iter().all(|byte| (0x20..0x7F).contains(byte)) {
-            return Err("is damaged: what follows is no chunk of an AVI".to_owned());
+            let reason = "is damaged: what follows is no chunk of an AVI; frames before that were taken, copy or record it \
+                          again for the rest";
+            return Err(reason.to_owned());
         }
         let [tens, units, b'd', b'c' | b'b'] = name else { return Ok(false) };
         let number =

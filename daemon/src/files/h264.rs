@@ -5,7 +5,7 @@
 //! some edges). It gives pictures in the order in which they are shown.
 
 use h264_reader::avcc::AvcDecoderConfigurationRecord;
-use h264_reader::nal::sps::{ChromaFormat, FrameMbsFlags, SeqParameterSet};
+use h264_reader::nal::sps::{ChromaFormat, FrameMbsFlags, SeqParameterSet, SpsError};
 use h264_reader::nal::{Nal, RefNal};
 use openh264::OpenH264API;
 use openh264::decoder::{DecodedYUV, Decoder, DecoderConfig, Flush};
@@ -24,6 +24,18 @@ const HD_ROWS: usize = 720;
 
 /// What to do about a video that is not decoded.
 const CONVERT: &str = "convert it: ffmpeg -i IN.mp4 -vf yadif=deint=interlaced -pix_fmt yuv420p OUT.mp4";
+
+/// Most blocks of 16x16 pixels of a picture (level 5.2 of the standard, Table A-1), and most side by side or one above the
+/// other (A.3.1: the root of eight times that): OpenH264 takes no larger ones.
+const MOST_BLOCKS: u64 = 36_864;
+const MOST_IN_A_ROW: u64 = 543;
+
+/// What to do about one that is too large.
+const SHRINK: &str = "make it smaller: ffmpeg -i IN.mp4 \
+                      -vf scale=3840:2160:force_original_aspect_ratio=decrease:force_divisible_by=2 -pix_fmt yuv420p OUT.mp4";
+
+/// What to do about one that is damaged.
+const ANEW: &str = "copy or record it again";
 
 /// A decoder of one stream.
 pub(super) struct H264 {
@@ -45,13 +57,20 @@ pub(super) struct Colours {
 impl H264 {
     /// A decoder for the stream that this `avcC` record (ISO/IEC 14496-15) describes.
     pub(super) fn new(record: &[u8], limits: FrameLimits) -> Result<H264, String> {
-        let damaged = || "is damaged: the description of its video makes no sense".to_owned();
+        let damaged = || format!("is damaged: the description of its video makes no sense; {ANEW}");
         let record = AvcDecoderConfigurationRecord::try_from(record).map_err(|_| damaged())?;
         let mut parameters = Vec::new();
         let mut colours = Colours { matrix: None, range: YuvRange::Limited, limits };
         for set in record.sequence_parameter_sets() {
             let set = set.map_err(|_| damaged())?;
-            let parsed = SeqParameterSet::from_bits(RefNal::new(set, &[], true).rbsp_bits()).map_err(|_| damaged())?;
+            let parsed = match SeqParameterSet::from_bits(RefNal::new(set, &[], true).rbsp_bits()) {
+                Ok(parsed) => parsed,
+                // The parser knows the standard's limits too.
+                Err(SpsError::FieldValueTooLarge { .. }) => {
+                    return Err(format!("has pictures that are larger than H.264 allows; {SHRINK}"));
+                }
+                Err(_) => return Err(damaged()),
+            };
             check(&parsed, limits)?;
             colours = Colours::of(&parsed, limits);
             parameters.extend(START_CODE.iter().chain(set));
@@ -60,12 +79,16 @@ impl H264 {
             parameters.extend(START_CODE.iter().chain(set.map_err(|_| damaged())?));
         }
         let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
-        let decoder = Decoder::with_api_config(OpenH264API::from_source(), config)
-            .map_err(|error| format!("cannot be decoded: {}", words(&error)))?;
+        let decoder = Decoder::with_api_config(OpenH264API::from_source(), config).map_err(|error| {
+            format!("cannot be decoded: {}; end other programs, memory may be short", words(&error))
+        })?;
         let length_bytes = usize::from(record.length_size_minus_one()) + 1;
         let mut video = H264 { decoder, length_bytes, colours, unit: Vec::new() };
         if !parameters.is_empty() {
-            video.decoder.decode(&parameters).map_err(|error| format!("cannot be decoded: {}", words(&error)))?;
+            video
+                .decoder
+                .decode(&parameters)
+                .map_err(|error| format!("cannot be decoded: {}; {CONVERT}", words(&error)))?;
         }
         Ok(video)
     }
@@ -84,15 +107,22 @@ impl H264 {
             let (length, after) = rest.split_at_checked(self.length_bytes).ok_or_else(cut)?;
             let length = length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
             let (nal, after) = after.split_at_checked(length).ok_or_else(cut)?;
-            self.unit.extend(START_CODE.iter().chain(nal));
+            // Start codes of nothing would be several times the sample.
+            if !nal.is_empty() {
+                self.unit.extend(START_CODE.iter().chain(nal));
+            }
             rest = after;
+        }
+        // To the decoder nothing means the end.
+        if self.unit.is_empty() {
+            return Ok(None);
         }
         self.decoder.decode(&self.unit).map_err(|error| format!("the video is damaged: {}", words(&error)))
     }
 
     /// The pictures that are left when no more samples come.
     pub(super) fn rest(&mut self) -> Result<Vec<DecodedYUV<'_>>, String> {
-        self.decoder.flush_remaining().map_err(|error| format!("is damaged at its end: {}", words(&error)))
+        self.decoder.flush_remaining().map_err(|error| format!("is damaged at its end: {}; {ANEW}", words(&error)))
     }
 }
 
@@ -152,7 +182,17 @@ fn check(set: &SeqParameterSet, limits: FrameLimits) -> Result<(), String> {
     if bits > 8 {
         return refuse(&format!("it has {bits} bits a colour, and 8 are wanted"));
     }
-    let (width, height) = set.pixel_dimensions().map_err(|_| "is damaged: its video has no size".to_owned())?;
+    let across = u64::from(set.pic_width_in_mbs_minus1) + 1;
+    let down = u64::from(set.pic_height_in_map_units_minus1) + 1;
+    if across.max(down) > MOST_IN_A_ROW || across * down > MOST_BLOCKS {
+        return Err(format!(
+            "is H.264 that is not decoded here: it has {}x{} pixels, and {MOST_BLOCKS} blocks of 16x16 \
+             are the most; {SHRINK}",
+            across * 16,
+            down * 16
+        ));
+    }
+    let (width, height) = set.pixel_dimensions().map_err(|_| format!("is damaged: its video has no size; {ANEW}"))?;
     check_pixels(width.into(), height.into(), limits)
 }
 
@@ -160,4 +200,54 @@ fn check(set: &SeqParameterSet, limits: FrameLimits) -> Result<(), String> {
 fn words(error: &openh264::Error) -> String {
     let text = error.to_string();
     text.split(". ").take(2).collect::<Vec<_>>().join(", ").trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use h264_reader::rbsp::BitReader;
+
+    use super::*;
+
+    const LIMITS: FrameLimits = FrameLimits { max_bytes: 1 << 20, max_pixels: 1 << 40 };
+
+    /// A sequence parameter set of the baseline profile, without cropping: 16x16 blocks across and down.
+    fn set(across: u32, down: u32) -> SeqParameterSet {
+        // Exp-Golomb codes (9.1 of the standard).
+        let ue = |value: u32| format!("{:0>1$b}", value + 1, 2 * (value + 1).ilog2() as usize + 1);
+        let mut bits = format!("{:08b}{:08b}{:08b}", 66, 0, 52);
+        for value in [0, 0, 2, 1] {
+            bits += &ue(value);
+        }
+        bits += &format!("0{}{}1100", ue(across - 1), ue(down - 1));
+        bits += "1";
+        while !bits.len().is_multiple_of(8) {
+            bits += "0";
+        }
+        let bytes: Vec<u8> =
+            (0..bits.len()).step_by(8).map(|at| u8::from_str_radix(&bits[at..at + 8], 2).unwrap()).collect();
+        SeqParameterSet::from_bits(BitReader::new(&bytes[..])).unwrap()
+    }
+
+    #[test]
+    fn a_picture_too_large_for_the_decoder_is_refused_with_a_command() {
+        for (across, down) in [(256, 144), (144, 256), (543, 1)] {
+            assert_eq!(check(&set(across, down), LIMITS), Ok(()));
+        }
+        for (across, down, size) in [(544, 1, "8704x16"), (1, 544, "16x8704")] {
+            let said = check(&set(across, down), LIMITS).unwrap_err();
+            assert!(said.contains(size) && said.contains("; make it smaller: ffmpeg -i "), "{said}");
+        }
+    }
+
+    #[test]
+    fn units_without_a_byte_are_nothing() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/files/videos/colours.mp4");
+        let file = std::fs::read(path).unwrap();
+        let record = file.windows(4).position(|name| name == b"avcC").unwrap() + 4;
+        let mut video = H264::new(&file[record..], LIMITS).unwrap();
+        assert!(video.decode(&[]).unwrap().is_none());
+        assert!(video.decode(&[0; 4 * 1000]).unwrap().is_none());
+        assert!(video.unit.is_empty());
+        assert!(video.decode(&[0, 0, 0, 2, 9]).is_err());
+    }
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::picture::{jpeg_frame, too_many_bytes};
-use super::{Found, Taker, open, unreadable};
+use super::{Ended, Found, Taker, open, unreadable};
 use crate::pipeline::frame::Frame;
 use crate::session::frame_validator::FrameLimits;
 use crate::source::camera::replay::split::{Piece, Splitter};
@@ -16,12 +16,12 @@ use crate::source::camera::replay::split::{Piece, Splitter};
 const SCAN_BYTES: usize = 256 * 1024;
 
 /// The frames of an MJPEG file.
-pub(super) fn read(path: &Path, limits: FrameLimits, take: &mut Taker<'_>) -> Result<(), String> {
+pub(super) fn read(path: &Path, limits: FrameLimits, ended: &Ended<'_>, take: &mut Taker<'_>) -> Result<(), String> {
     let mut file = open(path)?;
     let mut splitter = Splitter::default();
     let mut buffer = vec![0; SCAN_BYTES];
     let (mut seen, mut found_any) = (0, false);
-    loop {
+    while !ended() {
         let mut pieces = Vec::new();
         let count = match file.read(&mut buffer) {
             Ok(count) => count,
@@ -44,9 +44,10 @@ pub(super) fn read(path: &Path, limits: FrameLimits, take: &mut Taker<'_>) -> Re
             }
         }
         if count == 0 {
-            return if found_any { Ok(()) } else { Err("holds no JPEG".to_owned()) };
+            return if found_any { Ok(()) } else { Err("holds no JPEG; correct the path".to_owned()) };
         }
     }
+    Ok(())
 }
 
 fn frame(file: &File, range: &Range<u64>, limits: FrameLimits) -> Result<Frame, String> {

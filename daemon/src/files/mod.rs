@@ -14,10 +14,12 @@ pub mod paths;
 mod picture;
 pub mod run;
 
+use std::any::Any;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::os::unix::fs::OpenOptionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use crate::pipeline::frame::Frame;
@@ -35,18 +37,37 @@ pub struct Found<'a> {
 /// Whoever takes the frames of a file, and says when it has enough of them.
 pub type Taker<'a> = dyn FnMut(Found<'_>) -> ControlFlow<()> + 'a;
 
-/// Goes through the frames of a file, damaged ones included, in the order in which they are shown.
+/// Says whether nobody wants more. A file may have much to read between two frames.
+pub type Ended<'a> = dyn Fn() -> bool + 'a;
+
+/// Goes through the frames of a file, damaged ones included, in the order in which they are shown, until `ended`.
 ///
 /// # Errors
 /// One sentence: why the file cannot be read, or no further. Frames found before it were taken.
-pub fn read(file: &InputFile, limits: FrameLimits, take: &mut Taker<'_>) -> Result<(), String> {
-    match file.kind {
-        Kind::Jpeg => picture::jpeg(&file.path, limits, take),
-        Kind::Png => picture::png(&file.path, limits, take),
-        Kind::Mjpeg => mjpeg::read(&file.path, limits, take),
-        Kind::Avi => avi::read(&file.path, limits, take),
-        Kind::Mp4 => mp4::read(&file.path, limits, take),
+pub fn read(file: &InputFile, limits: FrameLimits, ended: &Ended<'_>, take: &mut Taker<'_>) -> Result<(), String> {
+    let mut any = false;
+    let mut take = |found: Found<'_>| {
+        any = true;
+        take(found)
+    };
+    let outcome = catch_unwind(AssertUnwindSafe(|| match file.kind {
+        Kind::Jpeg => picture::jpeg(&file.path, limits, &mut take),
+        Kind::Png => picture::png(&file.path, limits, &mut take),
+        Kind::Mjpeg => mjpeg::read(&file.path, limits, ended, &mut take),
+        Kind::Avi => avi::read(&file.path, limits, ended, &mut take),
+        Kind::Mp4 => mp4::read(&file.path, limits, ended, &mut take),
+    }));
+    outcome.unwrap_or_else(|panic| Err(defect(&*panic)))?;
+    match any || ended() {
+        true => Ok(()),
+        false => Err("holds no frame; it was cut off, or is not complete: copy or record it again".to_owned()),
     }
+}
+
+/// What is said of a file that a library panicked on.
+fn defect(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("cannot be read: its reader failed ({}); please report it with the file", text.unwrap_or("no text"))
 }
 
 /// Opens a regular file. A pipe of that name would hold the program up for ever.
@@ -55,7 +76,7 @@ fn open(path: &Path) -> Result<File, String> {
     let file = opened.map_err(|error| unreadable(&error))?;
     match file.metadata() {
         Ok(about) if about.is_file() => Ok(file),
-        Ok(_) => Err("is neither a file nor a folder".to_owned()),
+        Ok(_) => Err("is neither a file nor a folder; give one of these".to_owned()),
         Err(error) => Err(unreadable(&error)),
     }
 }

@@ -13,23 +13,26 @@ use symphonia_core::io::MediaSourceStream;
 use symphonia_format_isomp4::IsoMp4Reader;
 
 use super::h264::H264;
-use super::{Found, Taker, open};
+use super::picture::too_many_bytes;
+use super::{Ended, Found, Taker, open};
 use crate::session::frame_validator::FrameLimits;
 
+/// Samples without a byte that may follow each other: a few bytes of a fragment may announce thousands of millions.
+const MOST_EMPTY: u32 = 100_000;
+
 /// The frames of the first video track, as they are stored: a rotation that the file asks for is not applied.
-pub(super) fn read(path: &Path, limits: FrameLimits, take: &mut Taker<'_>) -> Result<(), String> {
+pub(super) fn read(path: &Path, limits: FrameLimits, ended: &Ended<'_>, take: &mut Taker<'_>) -> Result<(), String> {
     let stream = MediaSourceStream::new(Box::new(open(path)?), Default::default());
-    let mut reader = IsoMp4Reader::try_new(stream, FormatOptions::default())
-        .map_err(|error| format!("cannot be read as MP4: {error}; {UNREADABLE}"))?;
-    let track = reader.first_track(TrackType::Video).ok_or("has no video that can be read; H.264 is")?;
+    let mut reader = IsoMp4Reader::try_new(stream, FormatOptions::default()).map_err(|error| unusable(&error))?;
+    let track = reader.first_track(TrackType::Video).ok_or(NO_VIDEO)?;
     let track_id = track.id;
     let Some(CodecParameters::Video(parameters)) = &track.codec_params else {
-        return Err("has no video that can be read; H.264 is".to_owned());
+        return Err(NO_VIDEO.to_owned());
     };
     let mut video = H264::new(record(parameters)?, limits)?;
     let colours = video.colours();
-    let mut read_bytes = 0;
-    loop {
+    let (mut read_bytes, mut empty) = (0, 0);
+    while !ended() {
         let packet = match reader.next_packet() {
             Ok(Some(packet)) => packet,
             Ok(None) => break,
@@ -40,23 +43,49 @@ pub(super) fn read(path: &Path, limits: FrameLimits, take: &mut Taker<'_>) -> Re
             }
         };
         read_bytes += packet.data.len() as u64;
+        empty = if packet.data.is_empty() { empty + 1 } else { 0 };
+        if empty > MOST_EMPTY {
+            show_rest(&mut video, read_bytes, take)?;
+            return Err(format!(
+                "is damaged: over {MOST_EMPTY} empty frames follow each other; frames before that were taken, copy or record \
+                 it again for the rest"
+            ));
+        }
         if packet.track_id != track_id {
             continue;
         }
-        let go_on = match video.decode(&packet.data) {
-            Ok(None) => ControlFlow::Continue(()),
-            Ok(Some(picture)) => take(Found { read_bytes, make: &mut || colours.frame(&picture) }),
-            Err(reason) => take(Found { read_bytes, make: &mut || Err(reason.clone()) }),
+        let go_on = if packet.data.len() > limits.max_bytes {
+            take(Found { read_bytes, make: &mut || Err(too_many_bytes(limits)) })
+        } else {
+            match video.decode(&packet.data) {
+                Ok(None) => ControlFlow::Continue(()),
+                Ok(Some(picture)) => take(Found { read_bytes, make: &mut || colours.frame(&picture) }),
+                Err(reason) => take(Found { read_bytes, make: &mut || Err(reason.clone()) }),
+            }
         };
         if go_on == ControlFlow::Break(()) {
             return Ok(());
         }
     }
-    show_rest(&mut video, read_bytes, take)
+    if ended() { Ok(()) } else { show_rest(&mut video, read_bytes, take) }
 }
 
 /// What to do about an MP4 of which nothing can be read.
 const UNREADABLE: &str = "it is damaged, or holds no H.264 (ffmpeg -i IN -pix_fmt yuv420p OUT.mp4 makes some)";
+
+/// What is said of one without a picture.
+const NO_VIDEO: &str =
+    "has no video that can be read; H.264 is: ffmpeg -i IN -pix_fmt yuv420p OUT.mp4 makes it of other video";
+
+/// Why it cannot be opened. Old QuickTime files say nowhere what they are, and symphonia wants that said.
+fn unusable(error: &Error) -> String {
+    match error {
+        Error::Unsupported(what) if what.contains("ftyp") => {
+            "is a QuickTime file of the old form; rewrap it: ffmpeg -i IN.mov -c copy OUT.mp4".to_owned()
+        }
+        _ => format!("cannot be read as MP4: {error}; {UNREADABLE}"),
+    }
+}
 
 fn show_rest(video: &mut H264, read_bytes: u64, take: &mut Taker<'_>) -> Result<(), String> {
     let colours = video.colours();
@@ -79,9 +108,9 @@ fn record(parameters: &VideoCodecParameters) -> Result<&[u8], String> {
     let wanted =
         |data: &&symphonia_core::codecs::video::VideoExtraData| data.id == VIDEO_EXTRA_DATA_ID_AVC_DECODER_CONFIG;
     let found = parameters.extra_data.iter().find(wanted).map(|data| &*data.data);
-    found.ok_or_else(|| "is damaged: the description of its video is missing".to_owned())
+    found.ok_or_else(|| "is damaged: the description of its video is missing; copy or record it again".to_owned())
 }
 
 fn ends_early(error: &Error) -> String {
-    format!("ends early or is damaged ({error}); frames before that were taken")
+    format!("ends early or is damaged ({error}); frames before that were taken, copy or record it again for the rest")
 }

@@ -91,7 +91,10 @@ fn folder(path: &Path) -> Result<Vec<PathBuf>, String> {
     }
     files.sort();
     match files.is_empty() {
-        true => Err(format!("has no file that ends in {}", EXTENSIONS.map(|ending| format!(".{ending}")).join(", "))),
+        true => Err(format!(
+            "has no file that ends in {}; give another folder, or name files themselves",
+            EXTENSIONS.map(|ending| format!(".{ending}")).join(", ")
+        )),
         false => Ok(files),
     }
 }
@@ -103,7 +106,7 @@ fn look_at(path: &Path) -> Result<InputFile, String> {
     file.take(16).read_to_end(&mut start).map_err(|error| unreadable(&error))?;
     match kind(&start, &extension(path)) {
         Some(kind) => Ok(InputFile { path: path.to_owned(), kind, bytes }),
-        None if start.is_empty() => Err("is empty".to_owned()),
+        None if start.is_empty() => Err("is empty; copy or record it again".to_owned()),
         None => Err("is none of JPEG, PNG, MJPEG, AVI and MP4; convert it to one of these".to_owned()),
     }
 }
@@ -117,7 +120,7 @@ fn kind(start: &[u8], extension: &str) -> Option<Kind> {
         [0xFF, 0xD8, ..] => Some(Kind::Mjpeg),
         [0x89, b'P', b'N', b'G', ..] => Some(Kind::Png),
         [b'R', b'I', b'F', b'F', ..] if fourcc(8) == b"AVI " => Some(Kind::Avi),
-        // QuickTime files need not begin with `ftyp`.
+        // QuickTime files need not begin with `ftyp`. Those that have none at all are refused with a command that helps (`mp4`).
         _ if [b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"].iter().any(|name| fourcc(4) == *name) => {
             Some(Kind::Mp4)
         }

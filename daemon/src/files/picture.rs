@@ -76,6 +76,9 @@ pub(super) fn png(path: &Path, limits: FrameLimits, take: &mut Taker<'_>) -> Res
     let mut file = Some(file);
     let mut make = || {
         let file = file.take().ok_or("is read already")?;
+        if read_bytes > limits.max_bytes as u64 {
+            return Err(too_many_bytes(limits));
+        }
         decode_png(BufReader::new(file), limits)
     };
     let _ = take(Found { read_bytes, make: &mut make });

@@ -1,18 +1,16 @@
 //! Files through a pipeline: a thread reads and decodes ahead, and this one runs what it brings, in order. What the daemon
 //! runs for a client, this runs for files: the same pipeline, the same service.
 
-use std::any::Any;
 use std::num::NonZeroU64;
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, SyncSender};
 use std::time::Instant;
 
-use super::annotate::Annotator;
+use super::annotate::{Annotator, Unwritten};
 use super::paths::InputFile;
-use super::{Found, read};
+use super::{Ended, Found, read};
 use crate::pipeline::frame::Frame;
 use crate::pipeline::service::{self, FrameFailure, FrameRun, Scratch};
 use crate::pipeline::{Pipeline, PipelineState, torch};
@@ -90,7 +88,7 @@ enum Brought {
     BadFile { file: usize, reason: String },
 }
 
-/// Runs the plan. `stop` ends it after the frame in hand, and so does `tell` when it breaks.
+/// Runs the plan. `stop` ends it after the frame in hand, and so does `tell` when it breaks; reading ends with it, wherever it is.
 ///
 /// # Errors
 /// One sentence: the folder for pictures cannot be made.
@@ -100,9 +98,11 @@ pub fn run(
     stop: &AtomicBool,
     tell: &mut dyn FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<Summary, String> {
-    let annotator = plan.annotate.as_deref().map(Annotator::new).transpose()?;
+    let annotator = plan.annotate.as_deref().map(|folder| Annotator::new(folder, &plan.files)).transpose()?;
     let _no_grad = torch::prepare_thread(plan.threads);
     let (sender, receiver) = mpsc::sync_channel(READ_AHEAD);
+    let over = AtomicBool::new(false);
+    let ended = || stop.load(Ordering::Relaxed) || over.load(Ordering::Relaxed);
     let mut runner = Runner {
         plan,
         pipeline,
@@ -117,20 +117,21 @@ pub fn run(
     std::thread::scope(|scope| {
         let reader = std::thread::Builder::new().name("read".to_owned());
         reader
-            .spawn_scoped(scope, move || bring(plan, &sender))
+            .spawn_scoped(scope, move || bring(plan, &ended, &sender))
             .map_err(|error| format!("cannot start a thread: {error}"))?;
         for brought in receiver {
             if stop.load(Ordering::Relaxed) || runner.take(brought, tell) == ControlFlow::Break(()) {
                 break;
             }
         }
+        over.store(true, Ordering::Relaxed);
         let _ = runner.count_untold(tell);
         Ok(runner.summary)
     })
 }
 
 /// The reading thread: goes through the files until nobody wants more.
-fn bring(plan: &Plan, to: &SyncSender<Brought>) {
+fn bring(plan: &Plan, ended: &Ended<'_>, to: &SyncSender<Brought>) {
     let mut place = Place::default();
     let (mut taken, mut bytes_before, mut enough) = (0, 0, false);
     let mut after_picture = false;
@@ -141,6 +142,9 @@ fn bring(plan: &Plan, to: &SyncSender<Brought>) {
         after_picture = file.kind.is_picture();
         (place.file, place.in_file) = (at, 0);
         let mut take = |found: Found<'_>| {
+            if ended() {
+                return ControlFlow::Break(());
+            }
             place =
                 Place { index: place.index + 1, in_file: place.in_file + 1, in_session: place.in_session + 1, ..place };
             if (place.in_session - 1) % plan.stride != 0 {
@@ -152,23 +156,16 @@ fn bring(plan: &Plan, to: &SyncSender<Brought>) {
             enough = gone || Some(taken) == plan.max_frames;
             if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let outcome = catch_unwind(AssertUnwindSafe(|| read(file, plan.limits, &mut take)));
-        if let Err(reason) = outcome.unwrap_or_else(|panic| Err(defect(&*panic)))
+        if let Err(reason) = read(file, plan.limits, ended, &mut take)
             && to.send(Brought::BadFile { file: at, reason }).is_err()
         {
             return;
         }
-        if enough {
+        if enough || ended() {
             return;
         }
         bytes_before += file.bytes;
     }
-}
-
-/// What is said of a file that a library panicked on.
-fn defect(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("cannot be read: its reader failed ({}); please report it with the file", text.unwrap_or("no text"))
 }
 
 /// Runs frames, and keeps what goes from one to the next.
@@ -235,13 +232,16 @@ impl Runner<'_> {
         tell(Event::Line(&line))?;
         let source = self.plan.files.get(place.file).map_or(Path::new(""), |file| &file.path);
         let drawn = self.annotator.as_mut().map(|annotator| annotator.write(place.index, source, frame, result));
-        if let Some(Err(reason)) = drawn {
-            self.summary.problems += 1;
-            // What failed for one picture (no room, no right) fails for the next.
-            tell(Event::Problem(&reason))?;
-            return ControlFlow::Break(());
+        match drawn {
+            None | Some(Ok(())) => ControlFlow::Continue(()),
+            Some(Err(Unwritten::Undrawable(reason))) => self.bad_frame(place, &reason, tell),
+            Some(Err(Unwritten::Disk(reason))) => {
+                self.summary.problems += 1;
+                // What failed for one picture (no room, no right) fails for the next.
+                tell(Event::Problem(&reason))?;
+                ControlFlow::Break(())
+            }
         }
-        ControlFlow::Continue(())
     }
 
     fn bad_frame(&mut self, place: Place, reason: &str, tell: &mut Tell<'_>) -> ControlFlow<()> {

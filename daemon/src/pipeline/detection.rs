@@ -81,14 +81,15 @@ impl Bounds {
     }
 }
 
-/// The detections of a node's inputs; none where no input gives any.
+/// The detections of a node's inputs; none where no input gives any. One whose box or score is no finite number (`null` in
+/// JSON) is nowhere, and is left out.
 ///
 /// # Errors
 /// One sentence: what under `detections` is no detection.
 pub fn read(upstream: &Map<String, Value>) -> Result<Vec<Detection>, String> {
     match upstream.get(DETECTIONS) {
         None => Ok(Vec::new()),
-        Some(Value::Array(list)) => list.iter().map(read_one).collect(),
+        Some(Value::Array(list)) => list.iter().filter_map(|value| read_one(value).transpose()).collect(),
         Some(_) => Err(format!("`{DETECTIONS}` of its inputs is no list")),
     }
 }
@@ -110,22 +111,30 @@ pub fn rounded(value: f32, decimals: i32) -> Value {
 }
 
 #[allow(clippy::cast_possible_truncation)] // pixels and scores need no more than f32 has
-fn read_one(value: &Value) -> Result<Detection, String> {
+fn read_one(value: &Value) -> Result<Option<Detection>, String> {
     let wrong =
         || format!("`{DETECTIONS}` of its inputs holds something that is no detection (box, score, label, class_id)");
     let mut more = value.as_object().ok_or_else(wrong)?.clone();
-    let edges: Vec<f32> = match more.remove("box") {
-        Some(Value::Array(edges)) => edges.iter().filter_map(Value::as_f64).map(|edge| edge as f32).collect(),
+    let number = |value: &Value| match value {
+        Value::Null => Some(f32::NAN),
+        value => value.as_f64().map(|number| number as f32),
+    };
+    let edges: Option<Vec<f32>> = match more.remove("box") {
+        Some(Value::Array(edges)) => edges.iter().map(number).collect(),
         _ => return Err(wrong()),
     };
-    let [x1, y1, x2, y2] = edges.try_into().map_err(|_| wrong())?;
-    let score = more.remove("score").as_ref().and_then(Value::as_f64).ok_or_else(wrong)? as f32;
+    let [x1, y1, x2, y2] = edges.and_then(|edges| edges.try_into().ok()).ok_or_else(wrong)?;
+    let bounds = Bounds { x1, y1, x2, y2 };
+    let score = more.remove("score").as_ref().and_then(number).ok_or_else(wrong)?;
+    if !(bounds.is_finite() && score.is_finite()) {
+        return Ok(None);
+    }
     let class_id = more.remove("class_id").as_ref().and_then(whole).unwrap_or(-1);
     let label = match more.remove("label") {
         Some(Value::String(label)) => label,
         _ => class_id.to_string(),
     };
-    Ok(Detection { bounds: Bounds { x1, y1, x2, y2 }, score, label, class_id, more })
+    Ok(Some(Detection { bounds, score, label, class_id, more }))
 }
 
 /// A whole number; modules of `measure` give them as 3 or as 3.0.
@@ -177,11 +186,26 @@ mod tests {
             json!([{"score": 1}]),
             json!([{"box": [1, 2, 3], "score": 1}]),
             json!([{"box": [1, 2, 3, 4]}]),
+            json!([{"box": [1, 2, 3, "4"], "score": 1}]),
+            json!([{"box": [1, 2, 3, null, 4], "score": 1}]),
+            json!([{"box": null, "score": 1}]),
         ] {
             assert!(read(&upstream(value.clone())).unwrap_err().contains("detection"), "{value}");
         }
         let terse = read(&upstream(json!([{"box": [1, 2, 3, 4], "score": 1, "class_id": 2.0}]))).unwrap();
         assert_eq!((terse[0].label.as_str(), terse[0].class_id), ("2", 2));
+    }
+
+    #[test]
+    fn what_is_nowhere_is_left_out() {
+        let found = json!([
+            {"box": [1, 2, null, 4], "score": 1},
+            {"box": [1, 2, 3, 4], "score": null},
+            {"box": [1, 2, 3, 4], "score": 1e300},
+            {"box": [1, 2, 3, 4], "score": 1, "label": "cat"},
+        ]);
+        let labels: Vec<String> = read(&upstream(found)).unwrap().into_iter().map(|found| found.label).collect();
+        assert_eq!(labels, ["cat"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The frame-level service in front of the DAG: decode what the nodes need, build the payload, run the nodes in order,
 //! merge what they give. The engine talks to this and never to the DAG.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
@@ -100,20 +101,12 @@ pub fn run_on_frames(
         metrics.batch(runs.len());
         runs.iter().for_each(|run| metrics.wait.observe(run.could_run_at.elapsed().as_secs_f64()));
     }
-    let merged = run(pipeline, runs, scratch);
-    let finish = |(merged, run): (Result<Map<String, Value>, FrameFailure>, &FrameRun<'_>)| {
-        let result = Value::Object(merged?).to_string();
-        if result.len() > MAX_RESULT_BYTES {
-            let reason =
-                format!("the result has {} bytes of JSON, and at most {MAX_RESULT_BYTES} are sent", result.len());
-            return Err(FrameFailure::of_last_node(pipeline, reason));
-        }
-        if let Some(metrics) = &pipeline.metrics {
-            metrics.total.observe(run.could_run_at.elapsed().as_secs_f64());
-        }
-        Ok(result)
-    };
-    merged.into_iter().zip(runs.iter()).map(finish).collect()
+    let results = run(pipeline, runs, scratch);
+    if let Some(metrics) = &pipeline.metrics {
+        let with_result = results.iter().zip(runs.iter()).filter(|(result, _)| result.is_ok());
+        with_result.for_each(|(_, run)| metrics.total.observe(run.could_run_at.elapsed().as_secs_f64()));
+    }
+    results
 }
 
 /// A frame on its way through the nodes.
@@ -126,22 +119,35 @@ struct Underway<'a> {
 }
 
 impl Underway<'_> {
-    /// The outputs of all nodes, merged, and which of them are carried.
-    fn into_result(self) -> Map<String, Value> {
-        let mut result = merge(self.outputs.into_iter());
-        if !self.carried.is_empty() {
-            result.insert(CARRIED.to_owned(), self.carried.into());
+    /// The outputs of all nodes, merged in the order in which they ran (later wins), and which of them are carried, as
+    /// JSON text.
+    fn into_result(self, pipeline: &Pipeline) -> Result<String, FrameFailure> {
+        let carried = Value::from(self.carried);
+        let mut merged: BTreeMap<&str, &Value> =
+            self.outputs.iter().flatten().map(|(key, value)| (key.as_str(), value)).collect();
+        if carried.as_array().is_some_and(|carried| !carried.is_empty()) {
+            merged.insert(CARRIED, &carried);
         }
-        result
+        let result = serde_json::to_string(&merged)
+            .map_err(|error| FrameFailure::of_last_node(pipeline, format!("the result is no JSON: {error}")))?;
+        if result.len() <= MAX_RESULT_BYTES {
+            return Ok(result);
+        }
+        let length = |output: &Map<String, Value>| serde_json::to_string(output).map_or(0, |text| text.len());
+        let largest = pipeline.nodes.iter().zip(&self.outputs).max_by_key(|(_, output)| length(output));
+        Err(FrameFailure::Node {
+            node: largest.map_or_else(String::new, |(node, _)| node.id.clone()),
+            reason: format!(
+                "the result has {} bytes of JSON, and at most {MAX_RESULT_BYTES} are sent; most of it is this node's: \
+                 lower max_detections or top_k, or return less from the module",
+                result.len()
+            ),
+        })
     }
 }
 
-/// Runs the DAG on frames and merges the nodes' outputs in the order in which they ran; later wins.
-fn run(
-    pipeline: &Pipeline,
-    runs: &mut [FrameRun<'_>],
-    scratch: &mut Scratch,
-) -> Vec<Result<Map<String, Value>, FrameFailure>> {
+/// Runs the DAG on frames and merges the nodes' outputs.
+fn run(pipeline: &Pipeline, runs: &mut [FrameRun<'_>], scratch: &mut Scratch) -> Vec<Result<String, FrameFailure>> {
     let Scratch { decoders, scaler } = scratch;
     decoders.resize_with(runs.len().max(decoders.len()), Decoder::default);
     runs.iter_mut().for_each(|run| run.state.begin_frame(pipeline));
@@ -156,7 +162,7 @@ fn run(
     for at in 0..pipeline.nodes.len() {
         run_node(pipeline, at, runs, &mut underway, scaler);
     }
-    underway.into_iter().map(|frame| frame.map(Underway::into_result)).collect()
+    underway.into_iter().map(|frame| frame.and_then(|frame| frame.into_result(pipeline))).collect()
 }
 
 fn decode<'a>(
@@ -218,8 +224,8 @@ fn run_node(
         let (Some(frame), Some(run)) = (underway.get_mut(place), runs.get_mut(place)) else { continue };
         match output {
             Ok(output) => {
-                run.state.ran(pipeline, at, &output);
                 if let Ok(frame) = frame {
+                    run.state.ran(pipeline, at, &output, &frame.outputs);
                     frame.outputs.push(output);
                 }
             }

@@ -52,3 +52,79 @@ fn only_frames_whose_turn_it_is_share_a_batch() {
     assert_eq!(run(50, vec![&mut a, &mut b]), [r#"{"seen":50}"#, r#"{"seen":51}"#]);
     assert_eq!(*batches.lock().unwrap(), [vec![10], vec![21], vec![30], vec![50, 51]]);
 }
+
+/// Gives what a function makes of the frame's number and of what the nodes before it gave.
+struct Gives<F>(F);
+
+impl<F> std::fmt::Debug for Gives<F> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Gives")
+    }
+}
+
+impl<F: Fn(u64, &Map<String, Value>) -> Option<(&'static str, Value)> + Send + Sync> Node for Gives<F> {
+    fn needs(&self) -> ImageNeed {
+        ImageNeed::None
+    }
+
+    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
+        let given = (self.0)(frame.frame_index, &frame.upstream);
+        Ok(given.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    }
+}
+
+/// A pipeline of two nodes, the second with the first as its input.
+fn of_two(first: Box<dyn Node>, second: Box<dyn Node>) -> Pipeline {
+    let mut pipeline = of_one_node("yard", first);
+    let mut behind = of_one_node("yard", second).nodes.remove(0);
+    (behind.id, behind.inputs) = ("behind".to_owned(), vec![0]);
+    pipeline.nodes.push(behind);
+    pipeline
+}
+
+/// The results of a session's frames, from the first number on.
+fn results(pipeline: &Pipeline, frames: std::ops::Range<u64>) -> Vec<Result<String, FrameFailure>> {
+    let frame = Frame::jpeg(Bytes::from_static(b"not decoded"));
+    let (mut scratch, mut state) = (Scratch::default(), PipelineState::default());
+    let run = |frame_index| {
+        let run = FrameRun { frame_index, frame: &frame, could_run_at: Instant::now(), state: &mut state };
+        run_on_frame(pipeline, run, &mut scratch)
+    };
+    frames.map(run).collect()
+}
+
+#[test]
+fn a_node_with_nothing_to_work_on_still_has_its_turn() {
+    let late = |frame: u64, _: &Map<String, Value>| (frame > 11).then(|| ("seen", frame.into()));
+    let copy = |_: u64, upstream: &Map<String, Value>| upstream.get("seen").map(|seen| ("copied", seen.clone()));
+    let mut pipeline = of_two(Box::new(Gives(late)), Box::new(Gives(copy)));
+    pipeline.nodes[1].gate.every = 3;
+    let texts: Vec<String> = results(&pipeline, 10..16).into_iter().map(Result::unwrap).collect();
+    assert_eq!(
+        texts,
+        [
+            "{}",
+            "{}",
+            r#"{"copied":12,"seen":12}"#,
+            r#"{"carried":["behind"],"copied":12,"seen":13}"#,
+            r#"{"carried":["behind"],"copied":12,"seen":14}"#,
+            r#"{"copied":15,"seen":15}"#
+        ]
+    );
+    // One that needs no other had its turn, whatever it gave.
+    let mut alone = of_one_node("yard", Box::new(Gives(late)));
+    alone.nodes[0].gate.every = 3;
+    let texts: Vec<String> = results(&alone, 10..14).into_iter().map(Result::unwrap).collect();
+    assert_eq!(texts, ["{}", r#"{"carried":["node"]}"#, r#"{"carried":["node"]}"#, r#"{"seen":13}"#]);
+}
+
+#[test]
+fn a_result_that_is_too_large_is_put_down_to_the_node_that_gave_most_of_it() {
+    let much = |_: u64, _: &Map<String, Value>| Some(("much", "x".repeat(MAX_RESULT_BYTES).into()));
+    let little = |_: u64, _: &Map<String, Value>| Some(("little", 1.into()));
+    let pipeline = of_two(Box::new(Gives(much)), Box::new(Gives(little)));
+    let failure = results(&pipeline, 1..2).remove(0).unwrap_err();
+    let FrameFailure::Node { node, reason } = failure else { panic!("{failure}") };
+    assert_eq!(node, "node");
+    assert!(reason.contains("bytes of JSON") && reason.contains("lower max_detections or top_k"), "{reason}");
+}

@@ -7,7 +7,7 @@ use super::Pipeline;
 use super::nodes::NodeState;
 
 /// The state of each node, in the order in which they run. The default is that of a session without a frame so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct PipelineState {
     nodes: Vec<Kept>,
     /// Frames that began to run.
@@ -17,7 +17,7 @@ pub struct PipelineState {
 }
 
 /// What is kept of a session for one node.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Kept {
     /// What the node keeps itself.
     pub(super) state: NodeState,
@@ -71,11 +71,21 @@ impl PipelineState {
         self.nodes.get_mut(at)
     }
 
-    /// Notes what the node at this place gave on the frame that runs, if it may be asked for it again.
-    pub(super) fn ran(&mut self, pipeline: &Pipeline, at: usize, output: &Map<String, Value>) {
-        let is_carried = pipeline.nodes.get(at).is_some_and(|node| node.gate.every > 1);
-        if let (true, Some(kept)) = (is_carried, self.nodes.get_mut(at)) {
-            kept.last = Some((output.clone(), self.frames));
+    /// Notes what the node at this place gave on the frame that runs, if it may be asked for it again; `outputs` are those
+    /// of the nodes before it. A node that had nothing to work on and gave nothing still has its turn: it keeps step with
+    /// the nodes that it takes from.
+    pub(super) fn ran(
+        &mut self,
+        pipeline: &Pipeline,
+        at: usize,
+        output: &Map<String, Value>,
+        outputs: &[Map<String, Value>],
+    ) {
+        let (Some(node), Some(kept)) = (pipeline.nodes.get(at), self.nodes.get_mut(at)) else { return };
+        if node.gate.every > 1 {
+            let is_empty = |input: &usize| outputs.get(*input).is_none_or(Map::is_empty);
+            let had_nothing = !node.inputs.is_empty() && node.inputs.iter().all(is_empty);
+            kept.last = (!had_nothing || !output.is_empty()).then(|| (output.clone(), self.frames));
         }
     }
 }

@@ -133,19 +133,22 @@ fn input(path: Option<&Path>, config: &Config) -> Result<Vec<Frame>, String> {
     }
     let (max_bytes, max_pixels) = (config.stream.max_frame_bytes, config.stream.max_frame_pixels);
     let limits = FrameLimits { max_bytes, max_pixels };
-    let (mut frames, mut bad) = (Vec::new(), None);
+    let mut frames = Vec::new();
     for file in &files {
+        let mut bad = None;
         let mut take = |found: files::Found<'_>| {
             match (found.make)() {
                 Ok(frame) => frames.push(frame),
                 Err(reason) => bad = Some(reason),
             }
-            if frames.len() < MOST_FRAMES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if bad.is_none() && frames.len() < MOST_FRAMES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
-        let read = files::read(file, limits, &mut take);
-        if let Some(reason) = read.err().or(bad.take()) {
-            return Err(format!("{}: {reason}", file.path.display()));
+        let read = files::read(file, limits, &|| false, &mut take);
+        if let Some(reason) = bad {
+            let (path, reason) = (file.path.display(), reason.trim_end_matches('.'));
+            return Err(format!("{path}: {reason}. Or give --input a file without damage"));
         }
+        read.map_err(|reason| format!("{} {reason}", file.path.display()))?;
         if frames.len() >= MOST_FRAMES {
             break;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Args;
-use super::screen::Screen;
+use super::screen::{Screen, say};
 use crate::config::Config;
 use crate::engine::{device, tune_allocator};
 use crate::files::paths::{self, InputFile, Refused};
@@ -22,7 +22,10 @@ pub(super) fn run(args: Args) -> ExitCode {
     let _ = tune_allocator();
     match perform(args) {
         Ok(status) => status,
-        Err(reason) => super::super::fail(&reason),
+        Err(reason) => {
+            say(&reason);
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -31,7 +34,7 @@ fn perform(mut args: Args) -> Result<ExitCode, String> {
     // What cannot be read is said before the models are loaded, which may take a while.
     let (files, refused) = paths::find(&args.files);
     for Refused { path, reason } in &refused {
-        eprintln!("forgesyted: {} {reason}", path.display());
+        say(&format!("{} {reason}", path.display()));
     }
     if files.is_empty() {
         return Ok(ExitCode::FAILURE);
@@ -48,12 +51,12 @@ fn perform(mut args: Args) -> Result<ExitCode, String> {
         return Err(format!("standard output cannot be written: {error}"));
     }
     if stop.load(Ordering::Relaxed) {
-        eprintln!("forgesyted: interrupted after {results} frames");
+        say(&format!("interrupted after {results} frames"));
         return Ok(ExitCode::from(INTERRUPTED));
     }
     let problems = problems + refused.len() as u64;
     if problems > 0 {
-        eprintln!("forgesyted: {results} frames have a result; {problems} files or frames have none, as said above");
+        say(&format!("{results} frames have a result; {problems} files or frames have none, as said above"));
     }
     Ok(if problems == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -34,7 +34,7 @@ impl Screen {
     pub(super) fn show(&mut self, event: Event<'_>) -> ControlFlow<()> {
         match event {
             Event::Line(line) => return self.line(line),
-            Event::Problem(sentence) => self.bar.suspend(|| eprintln!("forgesyted: {sentence}")),
+            Event::Problem(sentence) => self.bar.suspend(|| say(sentence)),
             Event::Progress { frames, bytes } => {
                 self.bar.set_position(bytes);
                 self.bar.set_message(format!("{frames} frames, {:.1}/s", per_second(frames, self.bar.elapsed())));
@@ -63,6 +63,11 @@ impl Screen {
             }
         }
     }
+}
+
+/// One sentence on standard error. Whoever read that may be gone; the results count.
+pub(super) fn say(sentence: &str) {
+    let _ = writeln!(io::stderr(), "forgesyted: {sentence}");
 }
 
 const TEMPLATE: &str = "{wide_bar} {percent:>3}% {msg}, {eta} left";

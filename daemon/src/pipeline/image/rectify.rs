@@ -4,8 +4,8 @@
 use super::{Picture, RGB};
 use crate::pipeline::quad::Quad;
 
-/// Most samples on a side of a pixel. Where the source is larger than the result, as many samples are averaged as it has
-/// pixels there.
+/// Most samples on a side of a pixel. Where the source is wider or higher than the result, as many samples are averaged as it
+/// has pixels there.
 const MAX_DENSITY: usize = 8;
 
 /// The part of the frame between the corners as `height × width × 3` bytes. Corners are in pixels of the frame.
@@ -17,17 +17,18 @@ pub fn rectify(picture: &Picture<'_>, quad: &Quad, width: usize, height: usize) 
     );
     let quad = quad.map(|[x, y]| [x * x_scale, y * y_scale]);
     let plane = Plane::of(&quad);
-    let (_, source_height) = quad.size();
-    let density = ((source_height / height.max(1) as f32).ceil() as usize).clamp(1, MAX_DENSITY);
-    let (columns, rows) = ((width * density) as f32, (height * density) as f32);
-    let share = 1.0 / (density * density) as f32;
+    let density = |source: f32, side: usize| ((source / side.max(1) as f32).ceil() as usize).clamp(1, MAX_DENSITY);
+    let (source_width, source_height) = quad.size();
+    let (across, down) = (density(source_width, width), density(source_height, height));
+    let (columns, rows) = ((width * across) as f32, (height * down) as f32);
+    let share = 1.0 / (across * down) as f32;
     let mut output = Vec::with_capacity(width * height * RGB);
     for y in 0..height {
         for x in 0..width {
             let mut sum = [0.0_f32; RGB];
-            for sample in 0..density * density {
-                let u = (x * density + sample % density) as f32 + 0.5;
-                let v = (y * density + sample / density) as f32 + 0.5;
+            for sample in 0..across * down {
+                let u = (x * across + sample % across) as f32 + 0.5;
+                let v = (y * down + sample / across) as f32 + 0.5;
                 let [at_x, at_y] = plane.at(u / columns, v / rows);
                 add_sample(picture, at_x - 0.5, at_y - 0.5, &mut sum);
             }
@@ -134,6 +135,17 @@ mod tests {
         let part = Quad::of_bounds(Bounds { x1: 0.0, y1: 0.0, x2: 8.0, y2: 8.0 });
         // Columns 0 to 3 average 15, rows 0 to 3 average 1.5.
         assert_eq!(grey(&rectify(&picture(&rgb, 12, 8), &part, 2, 2)), [17, 57, 21, 61]);
+    }
+
+    #[test]
+    fn each_side_averages_what_it_covers() {
+        let rgb = ramp(12, 8);
+        let part = Quad::of_bounds(Bounds { x1: 0.0, y1: 0.0, x2: 8.0, y2: 2.0 });
+        // Squeezed in width alone: columns 0 to 3 average 15.
+        assert_eq!(grey(&rectify(&picture(&rgb, 12, 8), &part, 2, 2)), [15, 55, 16, 56]);
+        let lines: Vec<u8> = (0..8).flat_map(|x| [if x % 4 == 0 { 200_u8 } else { 0 }; 3]).collect();
+        let part = Quad::of_bounds(Bounds { x1: 0.0, y1: 0.0, x2: 8.0, y2: 1.0 });
+        assert_eq!(grey(&rectify(&picture(&lines, 8, 1), &part, 2, 1)), [50, 50], "thin strokes are not lost");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::fmt;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
-use super::{KEPT_BYTES, Picture, RGB, bilinear};
+use super::{KEPT_BYTES, Picture, RGB, bilinear, room};
 use crate::pipeline::detection::Bounds;
 
 /// Scales pictures, reusing its buffers and filters.
@@ -114,11 +114,13 @@ impl Scaler {
         height: usize,
     ) -> Result<Option<&[u8]>, String> {
         let Some([left, top, right, bottom]) = pixels_of(picture, bounds) else { return Ok(None) };
-        self.part.clear();
-        for row in picture.rgb.chunks_exact(picture.width * RGB).take(bottom).skip(top) {
-            self.part.extend_from_slice(row.get(left * RGB..right * RGB).unwrap_or_default());
+        let line = (right - left) * RGB;
+        let part = room(&mut self.part, line * (bottom - top));
+        let rows = picture.rgb.chunks_exact(picture.width * RGB).take(bottom).skip(top);
+        for (to, row) in part.chunks_exact_mut(line).zip(rows) {
+            to.copy_from_slice(row.get(left * RGB..right * RGB).unwrap_or_default());
         }
-        let source = source(&self.part, right - left, bottom - top)?;
+        let source = source(part, right - left, bottom - top)?;
         let output = self.outputs.entry((width, height)).or_default();
         output.resize(width * height * RGB, 0);
         resize(&mut self.resizer, &source, output, (width, height), ResizeAlg::Convolution(FilterType::Bilinear))?;
@@ -223,6 +225,15 @@ mod tests {
             let off = |at: f32, side: usize| (at - side as f32 / 2.0).abs() * 320.0 / width.max(height) as f32;
             assert!(off(x, width) <= 1.5 && off(y, height) <= 1.5, "{width}x{height}: {x} {y}");
         }
+    }
+
+    #[test]
+    fn the_memory_of_one_huge_crop_is_given_back() {
+        let rgb = vec![9; 8 * 4 * 3];
+        let mut scaler = Scaler { part: vec![0; KEPT_BYTES + 1], ..Scaler::default() };
+        let bounds = Bounds { x1: 0.0, y1: 0.0, x2: 4.0, y2: 4.0 };
+        assert_eq!(scaler.crop(&picture(&rgb, 8, 4), bounds, 2, 2).unwrap().unwrap(), [9; 12]);
+        assert!(scaler.part.capacity() < KEPT_BYTES);
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub trait Node: Send + Sync + fmt::Debug {
 }
 
 /// What a node keeps of a session between frames.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub enum NodeState {
     /// Nothing.
     #[default]
@@ -144,9 +144,9 @@ pub fn build(kind: &str, setup: &NodeSetup<'_>) -> Result<(&'static str, Box<dyn
 }
 
 impl NodeSetup<'_> {
-    /// The settings as a kind's own struct.
+    /// The settings as a kind's own struct; what is wrong with one is told with its name.
     fn settings<T: DeserializeOwned>(&self) -> Result<T, String> {
-        self.settings.clone().try_into().map_err(|error: toml::de::Error| error.message().replace('\n', " "))
+        self.settings.clone().try_into().map_err(|error: toml::de::Error| one_line(&error))
     }
 
     /// For kinds that take detections.
@@ -175,6 +175,11 @@ impl NodeSetup<'_> {
     }
 }
 
+/// The message, and the setting that it is about, on one line.
+fn one_line(error: &toml::de::Error) -> String {
+    error.to_string().trim_end().replace('\n', " ")
+}
+
 /// Finds a file of a node: as it stands when absolute, else beside the pipeline file, then in the model folders.
 pub(super) fn find_file(file: &Path, what: &str, folder: &Path, model_dirs: &[PathBuf]) -> Result<PathBuf, String> {
     let folders = std::iter::once(folder).chain(model_dirs.iter().map(PathBuf::as_path));
@@ -189,6 +194,60 @@ pub(super) fn find_file(file: &Path, what: &str, folder: &Path, model_dirs: &[Pa
                 file.display(),
                 places.join(", ")
             ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Why a node of this kind, with no inputs, is refused.
+    fn refusal(kind: &str, settings: &str) -> String {
+        let settings: toml::Table = toml::from_str(settings).unwrap();
+        let setup = NodeSetup {
+            id: "a",
+            settings: &settings,
+            inputs: &[],
+            folder: Path::new("."),
+            model_dirs: &[],
+            device: Device::Cpu,
+            precision: Precision::Fp32,
+            max_batch: None,
+            files: &RefCell::default(),
+            models: &RefCell::default(),
+        };
+        build(kind, &setup).unwrap_err()
+    }
+
+    #[test]
+    fn a_setting_that_is_wrong_is_named() {
+        for (text, name) in [
+            ("labels = 3", "labels"),
+            ("top_k = \"two\"", "top_k"),
+            ("std = [1, 2]", "std"),
+            ("of = \"crops\"", "of"),
+            ("softmax = 1", "softmax"),
+        ] {
+            let error = refusal("classify", &format!("model = \"a.pt\"\ninput_size = [8, 8]\n{text}"));
+            assert!(error.ends_with(&format!(" in `{name}`")) && !error.contains('\n'), "{error}");
+        }
+        assert_eq!(refusal("measure", ""), "missing field `model`");
+    }
+
+    #[test]
+    fn kinds_that_take_detections_need_inputs() {
+        for kind in ["filter", "read_text", "track"] {
+            assert!(refusal(kind, "").contains("no `inputs`"), "{kind}");
+        }
+    }
+
+    #[test]
+    fn semantic_masks_have_no_settings_of_boxes_or_maps() {
+        for name in ["score_threshold", "map_threshold", "unclip_ratio", "min_side"] {
+            let settings = "model = \"a.pt\"\nformat = \"semantic\"\ninput_size = [8, 8]";
+            let error = refusal("segment", &format!("{settings}\n{name} = 0.5"));
+            assert!(error.starts_with(&format!("{name} is not for format = \"semantic\"")), "{error}");
         }
     }
 }

@@ -33,14 +33,14 @@ pub struct Thresholds {
 }
 
 /// The tracks of one session.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Tracker {
     tracks: Vec<Track>,
     last_id: u64,
     last_frame: Option<u64>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Track {
     motion: Motion,
     class_id: i64,
@@ -106,12 +106,13 @@ impl Tracker {
         sight.ids
     }
 
-    /// Lets the time from the last frame to this one pass.
+    /// Lets the time from the last frame to this one pass. What was seen on the last one is not lost, however many frames
+    /// were left out since; beyond `max_lost_frames` nobody knows how far it went.
     fn go_to(&mut self, frame_index: u64, max_lost_frames: u64) {
-        let steps = self.last_frame.map_or(1, |last| frame_index.saturating_sub(last).max(1));
-        self.last_frame = Some(frame_index);
+        let last = self.last_frame.replace(frame_index);
+        let steps = last.map_or(1, |last| frame_index.saturating_sub(last).clamp(1, max_lost_frames.max(1)));
         let unseen = |track: &Track| frame_index.saturating_sub(track.last_seen).saturating_sub(1);
-        self.tracks.retain(|track| unseen(track) <= max_lost_frames);
+        self.tracks.retain(|track| Some(track.last_seen) == last || unseen(track) <= max_lost_frames);
         for track in &mut self.tracks {
             if matches!(track.life, Life::Lost(_)) {
                 track.motion.keep_height();

@@ -67,7 +67,25 @@ fn frames_that_did_not_run_are_time_that_passed() {
     // It is 160 pixels from where it was last seen: four times its width.
     assert_eq!(update(&mut tracker, 40, &moving(40)), [Some(1)]);
     assert_eq!(update(&mut tracker, 71, &moving(71)), [Some(1)], "30 frames were left out");
-    assert_eq!(update(&mut tracker, 103, &moving(103)), [None], "31 frames were left out");
+    assert_eq!(update(&mut tracker, 72, &[]), []);
+    assert_eq!(update(&mut tracker, 103, &moving(103)), [None], "it was lost, and 31 frames went by since it was seen");
+}
+
+#[test]
+fn what_was_seen_on_the_last_frame_is_not_lost_however_many_were_left_out() {
+    let every = THRESHOLDS.max_lost_frames + 10;
+    let mut tracker = Tracker::default();
+    for run in 0..20 {
+        let slow = object(50.0 + 2.0 * run as f32, 100.0, 0.9);
+        assert_eq!(update(&mut tracker, 1 + every * run, &[slow]), [Some(1)], "run {run}");
+    }
+    // A new one needs a second frame here, too.
+    let (known, new) = (object(88.0, 100.0, 0.9), object(400.0, 100.0, 0.9));
+    assert_eq!(update(&mut tracker, 1 + every * 20, &[known.clone(), new.clone()]), [Some(1), None]);
+    assert_eq!(update(&mut tracker, 1 + every * 21, &[known.clone(), new]), [Some(1), Some(2)]);
+    // Out of sight it is forgotten as ever.
+    assert_eq!(update(&mut tracker, 1 + every * 22, &[]), []);
+    assert_eq!(update(&mut tracker, 1 + every * 23, &[known]), [None]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::pipeline::detection::{self, DETECTIONS, Detection};
 use crate::pipeline::image::{ImageNeed, Picture, Scaler};
 use crate::pipeline::torch::{self, Array, Input, Module, Normalise, Returned};
 
-/// Most pictures in one run of the model.
+/// Most pictures in one run of the model, and in memory: the detections of a frame may be hundreds.
 const MAX_BATCH: usize = 32;
 
 #[derive(Debug)]
@@ -78,20 +78,22 @@ impl Model {
         Ok(model)
     }
 
-    /// The scores of pictures of the input's size, one row each.
-    fn scores(&self, pictures: &[Vec<u8>]) -> Result<Vec<Vec<f32>>, String> {
-        let at_once = if self.takes_batches { MAX_BATCH } else { 1 };
-        let mut rows = Vec::with_capacity(pictures.len());
-        for chunk in pictures.chunks(at_once) {
-            let mut input = Input::new(self.width, self.height);
-            chunk.iter().try_for_each(|picture| input.push(picture))?;
-            let scores = self.forward(&input)?;
-            if scores.shape != [chunk.len(), self.classes] {
-                return Err(not_scores(&format!("tensor {:?}", scores.shape), chunk.len()));
-            }
-            rows.extend(scores.values.chunks_exact(self.classes).map(<[f32]>::to_vec));
+    /// Most pictures that it is given at once.
+    fn at_once(&self) -> usize {
+        if self.takes_batches { MAX_BATCH } else { 1 }
+    }
+
+    /// The scores of these pictures, as many as it takes at once: one row of `classes` for each.
+    fn scores(&self, input: &Input) -> Result<Vec<f32>, String> {
+        let scores = self.forward(input)?;
+        if scores.shape != [input.len(), self.classes] {
+            return Err(not_scores(&format!("tensor {:?}", scores.shape), input.len()));
         }
-        Ok(rows)
+        Ok(scores.values)
+    }
+
+    fn empty_input(&self) -> Input {
+        Input::new(self.width, self.height)
     }
 
     fn forward(&self, input: &Input) -> Result<Array, String> {
@@ -118,10 +120,60 @@ fn sample(width: usize, height: usize, number: usize) -> Vec<u8> {
     (0..width * height * 3).map(byte).collect()
 }
 
-/// A picture that waits to be classified: the frame of the batch that it belongs to, and the detection of that frame.
-struct Waiting {
-    frame: usize,
-    detection: usize,
+/// Pictures on their way through the model, which runs each time that it has as many as it takes at once.
+struct Run<'a> {
+    classify: &'a Classify,
+    /// The pictures that wait.
+    input: Input,
+    /// Whose they are: the frame of the batch, and the detection of that frame.
+    places: Vec<(usize, usize)>,
+    /// What is found so far: for each frame the classes of its detections.
+    classes: Vec<Vec<(usize, Value)>>,
+    /// Why the model failed. Any frame's picture may be to blame.
+    failed: Option<String>,
+}
+
+impl<'a> Run<'a> {
+    fn new(classify: &'a Classify, frames: usize) -> Run<'a> {
+        let input = classify.model.empty_input();
+        Run { classify, input, places: Vec::new(), classes: vec![Vec::new(); frames], failed: None }
+    }
+
+    /// Takes a picture of the model's size; an error is one of that picture.
+    fn push(&mut self, frame: usize, detection: usize, picture: &[u8]) -> Result<(), String> {
+        self.input.push(picture)?;
+        self.places.push((frame, detection));
+        if self.places.len() >= self.classify.model.at_once() {
+            self.classify_waiting();
+        }
+        Ok(())
+    }
+
+    /// Runs the model on what waits, unless it failed before.
+    fn classify_waiting(&mut self) {
+        let model = &self.classify.model;
+        let input = std::mem::replace(&mut self.input, model.empty_input());
+        let places = std::mem::take(&mut self.places);
+        if places.is_empty() || self.failed.is_some() {
+            return;
+        }
+        match model.scores(&input) {
+            Ok(scores) => {
+                for ((frame, detection), scores) in places.into_iter().zip(scores.chunks_exact(model.classes)) {
+                    if let Some(classes) = self.classes.get_mut(frame) {
+                        classes.push((detection, self.classify.classes(scores)));
+                    }
+                }
+            }
+            Err(reason) => self.failed = Some(reason),
+        }
+    }
+
+    /// The classes of each frame's detections.
+    fn finish(mut self) -> Result<Vec<Vec<(usize, Value)>>, String> {
+        self.classify_waiting();
+        self.failed.map_or(Ok(self.classes), Err)
+    }
 }
 
 impl Classify {
@@ -132,24 +184,25 @@ impl Classify {
         }
     }
 
-    /// The frame's picture, or a crop of each detection of which there is anything to see.
-    fn pictures(
+    /// Feeds the frame's picture, or a crop of each detection of which there is anything to see.
+    fn feed(
         &self,
+        run: &mut Run<'_>,
+        frame: usize,
         picture: &Picture<'_>,
         detections: &[Detection],
         scaler: &mut Scaler,
-    ) -> Result<Vec<(usize, Vec<u8>)>, String> {
+    ) -> Result<(), String> {
         let (width, height) = (self.model.width, self.model.height);
         if self.scope == Scope::Frame {
-            return Ok(vec![(0, scaler.stretch(picture, width, height)?.to_vec())]);
+            return run.push(frame, 0, scaler.stretch(picture, width, height)?);
         }
-        let mut crops = Vec::with_capacity(detections.len());
         for (at, detection) in detections.iter().enumerate() {
             if let Some(crop) = scaler.crop(picture, detection.bounds, width, height)? {
-                crops.push((at, crop.to_vec()));
+                run.push(frame, at, crop)?;
             }
         }
-        Ok(crops)
+        Ok(())
     }
 
     /// The best classes of one picture, as JSON.
@@ -199,7 +252,7 @@ impl Node for Classify {
     }
 
     fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
-        let (mut waiting, mut pictures) = (Vec::new(), Vec::new());
+        let mut run = Run::new(self, frames.len());
         // The detections of each frame; none where nothing is to be classified.
         let mut found: Vec<Result<Option<Vec<Detection>>, String>> = Vec::with_capacity(frames.len());
         for (at, frame) in frames.iter().enumerate() {
@@ -209,25 +262,16 @@ impl Node for Classify {
             }
             found.push(self.detections(frame).and_then(|detections| {
                 let picture = frame.image.ok_or("the frame was not decoded for it")?;
-                for (detection, bytes) in self.pictures(&picture, &detections, scaler)? {
-                    waiting.push(Waiting { frame: at, detection });
-                    pictures.push(bytes);
-                }
+                self.feed(&mut run, at, &picture, &detections, scaler)?;
                 Ok(Some(detections))
             }));
         }
-        let scores = match self.model.scores(&pictures) {
-            Ok(scores) => scores,
+        let classes = match run.finish() {
+            Ok(classes) => classes,
             // One frame's picture may be to blame; it is no other frame's fault.
             Err(_) if frames.len() > 1 => return frames.iter_mut().map(|frame| self.run(frame, scaler)).collect(),
             Err(reason) => return vec![Err(reason)],
         };
-        let mut classes: Vec<Vec<(usize, Value)>> = frames.iter().map(|_| Vec::new()).collect();
-        for (place, scores) in waiting.iter().zip(&scores) {
-            if let Some(classes) = classes.get_mut(place.frame) {
-                classes.push((place.detection, self.classes(scores)));
-            }
-        }
         let output = |(found, classes): (Result<Option<Vec<Detection>>, String>, _)| {
             Ok(found?.map_or_else(Map::new, |detections| self.output(detections, classes)))
         };

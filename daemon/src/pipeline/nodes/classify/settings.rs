@@ -12,7 +12,21 @@ const MAX_SIDE: usize = 2048;
 /// Most classes that are given.
 const MAX_TOP: usize = 100;
 /// Keys that say something else in a detection or a result.
-const TAKEN: [&str; 7] = ["box", "carried", "class_id", "detections", "label", "score", "track_id"];
+const TAKEN: [&str; 13] = [
+    "area",
+    "box",
+    "carried",
+    "class_id",
+    "detections",
+    "label",
+    "masks",
+    "polygon",
+    "polygons",
+    "score",
+    "text",
+    "text_score",
+    "track_id",
+];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -119,6 +133,8 @@ mod tests {
             ("std = [1, 0, 1]", "std: three numbers above 0"),
             ("labels = 3", "did not match any variant"),
             ("key = \"label\"", "key = \"label\": that key says something else"),
+            ("key = \"text\"", "key = \"text\": that key says something else"),
+            ("key = \"polygons\"", "key = \"polygons\": that key says something else"),
             ("key = \"\"", "key = \"\""),
             ("of = \"crops\"", "unknown variant `crops`"),
         ] {

@@ -12,7 +12,7 @@ use super::rectangle::Rectangle;
 use crate::pipeline::quad::{Point, Quad};
 use crate::pipeline::torch::{Array, Returned};
 
-/// Most regions of a map that are looked at; noise may have thousands.
+/// Most regions of a map that are given, those that are too thin left out; noise may have thousands.
 const MAX_REGIONS: usize = 1000;
 
 /// The label of the only class, where the pipeline file gives none.

@@ -54,7 +54,7 @@ pub(in crate::pipeline::nodes) enum Class {
 /// Which boxes are kept.
 #[derive(Clone, Debug)]
 pub(in crate::pipeline::nodes) struct Rules {
-    /// Scores over it pass; NaN never does.
+    /// Scores over it pass; NaN and infinity never do.
     pub score_threshold: f32,
     pub iou_threshold: f32,
     pub max_detections: usize,
@@ -210,7 +210,9 @@ impl<F> Settings<F> {
 impl Rules {
     /// Whether a box of this score and class is a candidate.
     pub(in crate::pipeline::nodes) fn pass(&self, score: f32, class_id: i64) -> bool {
-        score > self.score_threshold && self.classes.as_ref().is_none_or(|classes| classes.contains(&class_id))
+        score.is_finite()
+            && score > self.score_threshold
+            && self.classes.as_ref().is_none_or(|classes| classes.contains(&class_id))
     }
 
     /// What is left of overlapping boxes.

@@ -77,6 +77,11 @@ fn yolov5_multiplies_what_it_thinks() {
     let all = Format::Yolov5.decode(&flat(&rows), &look(&RULES)).unwrap();
     assert_eq!(all.len(), 1);
     assert_eq!((all[0].class_id, (all[0].score * 100.0).round()), (1, 81.0));
+    for (of_classes, best) in [([0.9, 0.9], 0), ([f32::NAN, 0.9], 1), ([0.9, f32::NAN], 0)] {
+        let rows = with_others(vec![[&[50.0, 40.0, 20.0, 10.0, 0.9][..], &of_classes].concat()]);
+        let all = Format::Yolov5.decode(&flat(&rows), &look(&RULES)).unwrap();
+        assert_eq!(all.iter().map(|one| one.class_id).collect::<Vec<_>>(), [best], "{of_classes:?}");
+    }
 }
 
 #[test]
@@ -124,16 +129,16 @@ fn numbers_that_are_none_never_pass() {
         let infinite_score = odd == f32::INFINITY;
         for at in 0..6 {
             let kept = found(Format::Yolo, &turned(&rows(at, 6)), &look(&RULES)).len();
-            // An infinite score is one over the threshold; its box is a box. NaN beside another class leaves that one.
-            assert_eq!(kept, usize::from(at >= 4), "yolo {at} {odd}");
+            // An infinite score is the best, and no score; NaN beside another class leaves that one.
+            assert_eq!(kept, usize::from(at >= 4 && !infinite_score), "yolo {at} {odd}");
             let kept = found(Format::Yolov5, &flat(&rows(at, 6)), &look(&RULES)).len();
-            assert_eq!(kept, usize::from(at >= 4 && infinite_score), "yolov5 {at} {odd}");
+            assert_eq!(kept, 0, "yolov5 {at} {odd}");
         }
         for at in 0..5 {
             let mut row = vec![1.0, 1.0, 9.0, 9.0, 0.5, 0.0];
             row[at] = odd;
             let kept = found(Format::YoloEnd2end, &flat(&[row]), &look(&RULES)).len();
-            assert_eq!(kept, usize::from(at == 4 && infinite_score), "end2end {at} {odd}");
+            assert_eq!(kept, 0, "end2end {at} {odd}");
         }
     }
 }

@@ -23,7 +23,11 @@ pub(super) fn decode(returned: &Returned, look: &Look<'_>) -> Result<Vec<Found>,
             return None;
         }
         let (of_classes, extra) = rest.split_at_checked(classes)?;
-        let (class_id, best) = (0_i64..).zip(of_classes).max_by(|a, b| a.1.total_cmp(b.1))?;
+        // The first of equal ones; NaN is over none.
+        let better = |best: (i64, f32), (class_id, &score): (i64, &f32)| {
+            if score > best.1 { (class_id, score) } else { best }
+        };
+        let (class_id, best) = (0_i64..).zip(of_classes).fold((0, f32::NEG_INFINITY), better);
         let found = Found {
             bounds: Found::around([x, y, width, height]),
             score: anything * best,

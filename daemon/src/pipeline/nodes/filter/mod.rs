@@ -77,7 +77,7 @@ impl Filter {
                 return Err(format!("{name} = {part}: {of} is 0 to 1"));
             }
         }
-        let (least, most) = (min_area.unwrap_or(0.0), max_area.unwrap_or(1.0));
+        let (least, most) = (min_area.unwrap_or(0.0), max_area.unwrap_or(f32::INFINITY));
         if least > most {
             return Err(format!("min_area = {least} is above max_area = {most}: no detection would be kept"));
         }
@@ -86,7 +86,7 @@ impl Filter {
         }
         Ok(Filter {
             classes,
-            min_score: min_score.unwrap_or(0.0),
+            min_score: min_score.unwrap_or(f32::NEG_INFINITY),
             area: (min_area.is_some() || max_area.is_some()).then_some((least, most)),
             zones: zones.map(read_zones).transpose()?,
             anchor: anchor.unwrap_or_default(),
@@ -195,6 +195,15 @@ mod tests {
         let bounds = Bounds { x1: 500.0, y1: 300.0, x2: 640.0, y2: 489.5 };
         let low = Detection { bounds, ..person() };
         assert!(keeps("zones = [[[0.5, 0.5], [1, 0.5], [1, 1], [0.5, 1]]]", &low));
+    }
+
+    #[test]
+    fn what_is_not_set_keeps_scores_below_zero_and_boxes_larger_than_the_frame() {
+        let logit = Detection { score: -1.5, ..person() };
+        assert!(keeps("classes = [3]", &logit) && !keeps("min_score = 0", &logit));
+        let bounds = Bounds { x1: -10.0, y1: -10.0, x2: 650.0, y2: 490.0 };
+        let large = Detection { bounds, ..person() };
+        assert!(keeps("min_area = 0.5", &large) && !keeps("max_area = 1", &large));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::pipeline::torch::Input;
 
 /// Bytes of a pixel: red, green and blue.
 const RGB: usize = 3;
-/// Most crops that the module gets at once; bounds the memory of a frame with hundreds.
+/// Most crops that the module gets at once, and that are in memory: a frame may have hundreds.
 const MAX_AT_ONCE: usize = 32;
 
 /// Crops of one width, and whose they are.
@@ -32,18 +32,19 @@ pub(super) fn region(detection: &Detection, frame_size: (usize, usize)) -> Optio
     outline.or_else(upright).filter(visible)
 }
 
-/// The crops of these regions, as many batches as needed. `widths` is in rising order.
+/// Cuts the crops of these regions and gives them to `run`, one batch after another: each is run before the next is cut, so
+/// that there is one at a time. `widths` is in rising order.
 ///
 /// # Errors
-/// Only for a height or width of 0, which settings do not have.
-pub(super) fn batches(
+/// `run`'s, after which nothing more is cut; of its own only for a height or width of 0, which settings do not have.
+pub(super) fn for_each_batch(
     regions: &[Option<(Picture<'_>, Quad)>],
     height: usize,
     widths: &[usize],
-) -> Result<Vec<Batch>, String> {
+    mut run: impl FnMut(&Batch) -> Result<(), String>,
+) -> Result<(), String> {
     let longest = widths.last().copied().unwrap_or(1);
-    let mut batches = Vec::new();
-    // Narrow first; the open batch of each width is the last of that width.
+    // Narrow first.
     for &padded in widths {
         let narrower = widths.iter().rev().find(|&&width| width < padded).copied().unwrap_or(0);
         let mut open = Batch { input: Input::new(padded, height), places: Vec::new() };
@@ -56,14 +57,15 @@ pub(super) fn batches(
             open.input.push(&pad(&rectify(picture, quad, width, height), width, padded))?;
             open.places.push(place);
             if open.places.len() == MAX_AT_ONCE {
-                batches.push(std::mem::replace(&mut open, Batch { input: Input::new(padded, height), places: vec![] }));
+                run(&open)?;
+                open = Batch { input: Input::new(padded, height), places: Vec::new() };
             }
         }
         if !open.places.is_empty() {
-            batches.push(open);
+            run(&open)?;
         }
     }
-    Ok(batches)
+    Ok(())
 }
 
 /// The width of a crop at this height, its proportions kept; at most `longest`, to which longer ones are squeezed.
@@ -131,18 +133,27 @@ mod tests {
         assert_eq!(region(&outside, size), None);
     }
 
+    /// Crops and places of each batch.
+    fn batches(regions: &[Option<(Picture<'_>, Quad)>], height: usize, widths: &[usize]) -> Vec<(usize, Vec<usize>)> {
+        let mut made = Vec::new();
+        let keep = |batch: &Batch| {
+            made.push((batch.input.len(), batch.places.clone()));
+            Ok(())
+        };
+        for_each_batch(regions, height, widths, keep).unwrap();
+        made
+    }
+
     #[test]
     fn crops_go_together_by_the_smallest_width_that_fits() {
         let rgb = vec![90_u8; 400 * 40 * 3];
         let picture = Picture { rgb: &rgb, width: 400, height: 40, frame_size: (400, 40) };
         let wide = |width: f32| Some((picture, Quad::of_bounds(Bounds { x1: 0.0, y1: 0.0, x2: width, y2: 20.0 })));
         let regions = [wide(20.0), None, wide(100.0), wide(400.0), wide(1.0), wide(40.0), wide(200.0)];
-        let made = batches(&regions, 10, &[20, 50, 100]).unwrap();
-        let places: Vec<&[usize]> = made.iter().map(|batch| batch.places.as_slice()).collect();
+        let made = batches(&regions, 10, &[20, 50, 100]);
         // 20 wide and 20 high are 10 wide here; 400 are squeezed from 200 to 100.
-        assert_eq!(places, [&[0, 4, 5][..], &[2], &[3, 6]]);
-        assert_eq!(made.iter().map(|batch| batch.input.len()).collect::<Vec<_>>(), [3, 1, 2]);
-        assert!(batches(&[], 10, &[20]).unwrap().is_empty());
+        assert_eq!(made, [(3, vec![0, 4, 5]), (1, vec![2]), (2, vec![3, 6])]);
+        assert!(batches(&[], 10, &[20]).is_empty());
     }
 
     #[test]
@@ -150,11 +161,18 @@ mod tests {
         let rgb = vec![90_u8; 40 * 20 * 3];
         let picture = Picture { rgb: &rgb, width: 40, height: 20, frame_size: (40, 20) };
         let regions = vec![Some((picture, Quad::of_bounds(Bounds { x1: 0.0, y1: 0.0, x2: 40.0, y2: 20.0 }))); 300];
-        let made = batches(&regions, 8, &[16, 32]).unwrap();
-        let sizes: Vec<usize> = made.iter().map(|batch| batch.places.len()).collect();
+        let made = batches(&regions, 8, &[16, 32]);
+        let sizes: Vec<usize> = made.iter().map(|(crops, _)| *crops).collect();
         assert_eq!(sizes, [32, 32, 32, 32, 32, 32, 32, 32, 32, 12]);
-        let order: Vec<usize> = made.into_iter().flat_map(|batch| batch.places).collect();
+        let order: Vec<usize> = made.into_iter().flat_map(|(_, places)| places).collect();
         assert_eq!(order, (0..300).collect::<Vec<_>>());
+        let mut runs = 0;
+        let fail = |_: &Batch| {
+            runs += 1;
+            Err("no".to_owned())
+        };
+        assert_eq!(for_each_batch(&regions, 8, &[16, 32], fail), Err("no".to_owned()));
+        assert_eq!(runs, 1, "nothing is cut for a module that fails");
     }
 
     #[test]

@@ -9,32 +9,34 @@ const SUM_TOLERANCE: f32 = 1e-2;
 pub(super) struct Reading {
     /// The characters.
     pub text: String,
-    /// The mean probability of its characters, 0 to 1; 0 where there is none.
+    /// The mean probability of these characters, 0 to 1; 0 where there is none.
     pub score: f32,
 }
 
 /// Reads one crop. `steps` are rows of `alphabet.len() + 1` numbers: probabilities, their logarithms, or logits. A row with
 /// anything that is not finite counts as blank.
 pub(super) fn greedy(steps: &[f32], alphabet: &[String]) -> Reading {
-    let mut text = String::new();
-    let mut scores: Vec<f32> = Vec::new();
+    let mut characters: Vec<(&str, f32)> = Vec::new();
     let mut last = 0;
     for row in steps.chunks_exact(alphabet.len() + 1) {
         let (class, probability) = likeliest(row);
         if class != 0 && class == last {
             // A run's score is its best step's.
-            if let Some(score) = scores.last_mut() {
+            if let Some((_, score)) = characters.last_mut() {
                 *score = score.max(probability);
             }
         } else if let Some(character) = class.checked_sub(1).and_then(|at| alphabet.get(at)) {
-            text.push_str(character);
-            scores.push(probability);
+            characters.push((character, probability));
         }
         last = class;
     }
     // Spaces at the ends are the crop's margins.
-    let score = if scores.is_empty() { 0.0 } else { scores.iter().sum::<f32>() / scores.len() as f32 };
-    Reading { text: text.trim().to_owned(), score }
+    let is_space = |(character, _): &(&str, f32)| character.trim().is_empty();
+    let end = characters.iter().rposition(|character| !is_space(character)).map_or(0, |last| last + 1);
+    characters.truncate(end);
+    let stay: Vec<(&str, f32)> = characters.into_iter().skip_while(is_space).collect();
+    let score = stay.iter().map(|(_, score)| score).sum::<f32>() / stay.len().max(1) as f32;
+    Reading { text: stay.into_iter().map(|(character, _)| character).collect::<String>().trim().to_owned(), score }
 }
 
 /// The likeliest class of a row and its probability.
@@ -103,6 +105,14 @@ mod tests {
         steps.extend([0.1, 0.1, 0.5, 0.3]);
         assert!((greedy(&steps, &alphabet()).score - 0.6).abs() < 1e-5);
         assert_eq!(greedy(&rows(&[0, 0]), &alphabet()), Reading::default());
+        // Spaces at the ends are cut, and with them their scores; one between words is a character.
+        let mut margins = vec![0.0, 0.0, 0.0, 1.0];
+        margins.extend(rows(&[1, 3, 2]));
+        margins.extend([0.0, 0.0, 0.0, 1.0]);
+        let reading = greedy(&margins, &alphabet());
+        assert_eq!(reading.text, "a b");
+        assert!((reading.score - 0.7).abs() < 1e-5, "{reading:?}");
+        assert_eq!(greedy(&rows(&[3, 0, 3]), &alphabet()), Reading::default(), "nothing but margins");
     }
 
     #[test]

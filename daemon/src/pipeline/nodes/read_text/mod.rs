@@ -15,8 +15,9 @@ use serde_json::{Map, Value};
 use self::alphabet::Alphabet;
 use self::crops::Batch;
 use self::ctc::Reading;
+use super::batch::probe_batch;
 use super::{Node, NodeFrame, NodeSetup};
-use crate::pipeline::detection::{self, Detection, rounded};
+use crate::pipeline::detection::{self, DETECTIONS, Detection, rounded};
 use crate::pipeline::image::{ImageNeed, Picture, Scaler};
 use crate::pipeline::quad::Quad;
 use crate::pipeline::torch::{self, Array, Input, Module, Normalise, Returned};
@@ -59,9 +60,11 @@ struct ReadText {
     height: usize,
     /// In rising order.
     widths: Vec<usize>,
+    max_batch: usize,
 }
 
 pub(super) fn build(setup: &NodeSetup<'_>) -> Result<Box<dyn Node>, String> {
+    setup.needs_inputs()?;
     let settings: Settings = setup.settings()?;
     let (height, widths) = (settings.input_height, settings.widths);
     if !HEIGHTS.contains(&height) {
@@ -77,8 +80,11 @@ pub(super) fn build(setup: &NodeSetup<'_>) -> Result<Box<dyn Node>, String> {
     }
     let alphabet = settings.alphabet.read(setup)?;
     let module = setup.load_module(&settings.model)?;
-    let node = ReadText { module, alphabet, height, widths };
+    let mut node = ReadText { module, alphabet, height, widths, max_batch: 1 };
     node.probe()?;
+    // On the narrowest width, which costs least. The crops of one frame go together as well, so the others are no other case.
+    let narrowest = node.widths.first().copied().unwrap_or(1);
+    node.max_batch = probe_batch(setup, &node.module, (narrowest, height), &Normalise::Unit)?;
     Ok(Box::new(node))
 }
 
@@ -129,13 +135,14 @@ impl ReadText {
     /// What the region of each place says; nothing where there is no region.
     fn read_all(&self, regions: &[Option<(Picture<'_>, Quad)>]) -> Result<Vec<Reading>, String> {
         let mut readings = vec![Reading::default(); regions.len()];
-        for batch in crops::batches(regions, self.height, &self.widths)? {
-            for (&place, reading) in batch.places.iter().zip(self.read(&batch)?) {
+        crops::for_each_batch(regions, self.height, &self.widths, |batch| {
+            for (&place, reading) in batch.places.iter().zip(self.read(batch)?) {
                 if let Some(kept) = readings.get_mut(place) {
                     *kept = reading;
                 }
             }
-        }
+            Ok(())
+        })?;
         Ok(readings)
     }
 }
@@ -146,32 +153,44 @@ impl Node for ReadText {
         ImageNeed::Whole
     }
 
+    fn max_batch(&self) -> usize {
+        self.max_batch
+    }
+
     fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
         let mut outputs = self.run_batch(std::slice::from_mut(frame), scaler);
         outputs.pop().unwrap_or_else(|| Err("it gave no output for the frame".to_owned()))
     }
 
     fn run_batch(&self, frames: &mut [NodeFrame<'_>], _: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
-        let found: Vec<Result<(Picture<'_>, Vec<Detection>), String>> = frames
-            .iter()
-            .map(|frame| {
-                Ok((frame.image.ok_or("the frame was not decoded for it")?, detection::read(&frame.upstream)?))
-            })
-            .collect();
+        let found: Vec<Result<Option<Found<'_>>, String>> = frames.iter().map(found).collect();
         // The crops of all frames go together.
         let regions: Vec<_> = found
             .iter()
+            .flatten()
             .flatten()
             .flat_map(|&(picture, ref detections)| detections.iter().map(move |detection| (picture, detection)))
             .map(|(picture, detection)| crops::region(detection, picture.frame_size).map(|quad| (picture, quad)))
             .collect();
         let mut readings = self.read_all(&regions).map(Vec::into_iter);
-        let mut finish = |(_, detections): (Picture<'_>, Vec<Detection>)| match &mut readings {
-            Ok(readings) => Ok(output(detections, readings)),
-            Err(reason) => Err(reason.clone()),
+        let mut finish = |found: Option<Found<'_>>| match (found, &mut readings) {
+            (None, _) => Ok(Map::new()),
+            (Some((_, detections)), Ok(readings)) => Ok(output(detections, readings)),
+            (Some(_), Err(reason)) => Err(reason.clone()),
         };
         found.into_iter().map(|frame| frame.and_then(&mut finish)).collect()
     }
+}
+
+/// A frame's picture, and what is to be read there.
+type Found<'a> = (Picture<'a>, Vec<Detection>);
+
+/// None where its inputs say nothing about detections: they did not run.
+fn found<'a>(frame: &NodeFrame<'a>) -> Result<Option<Found<'a>>, String> {
+    if !frame.upstream.contains_key(DETECTIONS) {
+        return Ok(None);
+    }
+    Ok(Some((frame.image.ok_or("the frame was not decoded for it")?, detection::read(&frame.upstream)?)))
 }
 
 /// The detections with what they say, and the whole text under `text`.
@@ -185,4 +204,24 @@ fn output(mut detections: Vec<Detection>, readings: &mut impl Iterator<Item = Re
     let mut output = detection::output(detections);
     output.insert(TEXT.to_owned(), lines::in_reading_order(texts).into());
     output
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::pipeline::nodes::NodeState;
+
+    #[test]
+    fn inputs_that_did_not_run_are_no_empty_list() {
+        let mut state = NodeState::None;
+        let image = Some(Picture { rgb: &[0; 3], width: 1, height: 1, frame_size: (1, 1) });
+        let mut frame = NodeFrame { frame_index: 0, image, upstream: Map::new(), state: &mut state };
+        assert!(found(&frame).unwrap().is_none());
+        frame.upstream.insert(DETECTIONS.to_owned(), json!([]));
+        assert!(found(&frame).unwrap().is_some_and(|(_, detections)| detections.is_empty()));
+        frame.upstream.insert(DETECTIONS.to_owned(), json!(3));
+        assert!(found(&frame).unwrap_err().contains("no list"));
+    }
 }

@@ -72,7 +72,7 @@ fn semantic(
     input_size: [usize; 2],
     limit: f32,
 ) -> Result<Box<dyn Node>, String> {
-    if let Some(name) = settings.of_boxes() {
+    if let Some(name) = settings.of_boxes().or_else(|| settings.of_maps()) {
         return Err(format!("{name} is not for format = \"semantic\", which finds no boxes; remove it"));
     }
     let normalise = settings.normalise()?;

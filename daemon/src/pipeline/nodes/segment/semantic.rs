@@ -22,6 +22,12 @@ pub(super) struct Classes<'a> {
     pub limit: f32,
 }
 
+impl Classes<'_> {
+    fn keep(&self, class: usize) -> bool {
+        self.kept.is_none_or(|kept| i64::try_from(class).is_ok_and(|class| kept.contains(&class)))
+    }
+}
+
 /// The classes of one picture's pixels.
 #[derive(Debug)]
 struct ClassMap {
@@ -43,14 +49,14 @@ pub(super) fn masks(
 ) -> Result<Map<String, Value>, String> {
     let (mut map, count) = class_map(returned, at, batch, classes)?;
     // A mask of noise has more runs than can be sent: every second pixel of it has a quarter.
-    while map.runs() > MAX_RUNS {
+    while map.runs(classes) > MAX_RUNS {
         map = map.halved();
     }
     let pixel = frame_width as f32 * frame_height as f32 / (map.width * map.height).max(1) as f32;
     let masks = (0..count).filter_map(|class| {
         let pixels = map.classes.iter().filter(|at| **at == Some(class)).count();
         let class_id = i64::try_from(class).ok()?;
-        if pixels == 0 || classes.kept.is_some_and(|kept| !kept.contains(&class_id)) {
+        if pixels == 0 || !classes.keep(class) {
             return None;
         }
         let rle = Map::from_iter([
@@ -100,9 +106,11 @@ impl ClassMap {
         (0..self.width).flat_map(down)
     }
 
-    /// Runs of all its masks together, but for two of each.
-    fn runs(&self) -> usize {
-        2 * self.columns().zip(self.columns().skip(1)).filter(|(one, next)| one != next).count()
+    /// Runs of all masks that are given, together, but for two of each.
+    fn runs(&self, classes: &Classes<'_>) -> usize {
+        let edges = self.columns().zip(self.columns().skip(1)).filter(|(one, next)| one != next);
+        // An edge ends a run in the mask of either class.
+        edges.flat_map(|(one, next)| [one, next]).flatten().filter(|&class| classes.keep(class)).count()
     }
 
     fn halved(&self) -> ClassMap {
@@ -193,5 +201,24 @@ mod tests {
             (0..side * side).map(|at| if (at / side + at) % 2 == 0 { 1.0 } else { -1.0 }).collect();
         let found = masks(&returned(&[1, 1, side, side], &chequered), (0, 1), (side, side), &ALL).unwrap();
         assert!(Value::Object(found).to_string().len() < 1 << 20);
+    }
+
+    #[test]
+    fn noise_of_classes_that_are_left_out_costs_no_pixel() {
+        let side = 1024;
+        // A quiet class in the left half; on the right, two others take turns.
+        let plane = |class: usize| {
+            (0..side * side).map(move |at| {
+                let (x, y) = (at % side, at / side);
+                let is = if x < side / 2 { 0 } else { 1 + (x + y) % 2 };
+                if is == class { 1.0 } else { 0.0 }
+            })
+        };
+        let output = returned(&[1, 3, side, side], &(0..3).flat_map(plane).collect::<Vec<f32>>());
+        let size = |classes: &Classes<'_>| {
+            masks(&output, (0, 1), (side, side), classes).unwrap()["masks"][0]["rle"]["size"].clone()
+        };
+        assert_eq!(size(&Classes { kept: Some(&[0]), ..ALL }), json!([side, side]));
+        assert_eq!(size(&ALL), json!([side / 2, side / 2]));
     }
 }
