@@ -252,7 +252,8 @@ fn thirty_outages_cost_no_descriptor_and_no_memory() {
     let (files, bytes) = (daemon.open_files(), daemon.resident_bytes());
     assert!(files <= after_five.0 + 2, "{} open files after 5 outages, {files} after 30", after_five.0);
     let grown = bytes.saturating_sub(after_five.1);
-    // Each cycle maps and copies some 460 kB: what leaks would show.
-    assert!(grown < 2 << 20, "{grown} bytes more after 25 outages");
+    // Each cycle maps and copies four buffers of 115 kB: one of them leaked each time would be 2.8 MB. On a busy machine the
+    // allocator was seen to keep 2.2 MB.
+    assert!(grown < 5 << 19, "{grown} bytes more after 25 outages");
     assert_eq!(daemon.stop(), 0);
 }
