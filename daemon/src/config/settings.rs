@@ -76,7 +76,7 @@ pub static SETTINGS: &[Setting] = &[
     Setting {
         key: "stream.max_frame_size_mb",
         variable: Some("STREAM_MAX_FRAME_SIZE_MB"),
-        about: "Largest frame, in MiB (1048576 bytes) of JPEG; a larger one is refused before it is read.",
+        about: "Largest frame, in MiB (1048576 bytes): a JPEG, or with `run` a PNG or a frame of a video. A larger one is refused, a client's before it is read.",
         allowed: "a number above 0, up to 1024",
         set: |c, v| {
             // Below one byte nothing would pass; the cast is within 2^30.
