@@ -4,6 +4,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::Args;
 use super::screen::{Screen, say};
 use crate::config::Config;
@@ -86,18 +88,22 @@ fn load(id: &str, config: &Config) -> Result<(Arc<Pipeline>, usize), String> {
 }
 
 /// A flag that the first interrupt sets, so that no line and no picture is left half written; a second one ends the
-/// program at once.
+/// program at once. Interrupts are caught from the moment this returns.
 fn stop_on_interrupt() -> Result<Arc<AtomicBool>, String> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     let cannot = |error: std::io::Error| format!("cannot wait for interrupts: {error}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
+    let mut interrupts = {
+        let _inside = runtime.enter();
+        signal(SignalKind::interrupt()).map_err(cannot)?
+    };
     let wait = move || {
         runtime.block_on(async {
-            if tokio::signal::ctrl_c().await.is_ok() {
+            if interrupts.recv().await.is_some() {
                 flag.store(true, Ordering::Relaxed);
             }
-            if tokio::signal::ctrl_c().await.is_ok() {
+            if interrupts.recv().await.is_some() {
                 crate::engine::exit_now(INTERRUPTED.into());
             }
         });
