@@ -1,6 +1,7 @@
 //! Installing, installing again, removing and purging.
 
-use forgesyted_tests::{Appliance, frames, http, wait};
+use forgesyted_tests::builder::measure_node;
+use forgesyted_tests::{Appliance, frames, http, modules, wait};
 
 /// Every file that is neither the kernel's nor apt's own: path, mode, owner, and content or target.
 const EVERYTHING: &str = r"
@@ -65,4 +66,18 @@ fn remove_keeps_what_is_the_administrators_and_purge_leaves_nothing() {
     wait::until("nothing to be left", || appliance.sh(left).is_empty());
     assert_eq!(appliance.sh("systemctl list-units --all --plain --no-legend 'forgesyted*'"), "");
     assert_eq!(appliance.sh("dpkg-query --list 'forgesyted*' 2>/dev/null || true"), "");
+}
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn doctor_looks_with_the_services_rights_though_root_runs_it() {
+    let appliance = Appliance::serving();
+    assert_eq!(appliance.doctor("pipelines")["status"], "ok");
+    appliance.write("/etc/forgesyted/pipelines.d/mine.toml", format!("id = \"mine\"\n{}", measure_node("mine", "")));
+    appliance.write("/var/lib/forgesyted/models/mine.pt", modules::archive("mine", &modules::raises_on_bright()));
+    assert_eq!(appliance.doctor("pipelines")["found"], "mine, noop, scene");
+    appliance.sh("chown root:root /var/lib/forgesyted/models/mine.pt; chmod 0600 /var/lib/forgesyted/models/mine.pt");
+    let pipelines = appliance.doctor("pipelines");
+    assert_eq!(pipelines["status"], "error", "{pipelines}");
+    assert!(pipelines["found"].as_str().unwrap().contains("Permission denied"), "{pipelines}");
 }

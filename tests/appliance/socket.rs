@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use forgesyted_tests::{Appliance, Client, frames, http};
+use forgesyted_tests::{Appliance, Client, frames, http, wait};
 
 #[test]
 #[ignore = "runs in the container: cargo xtask test-appliance"]
@@ -48,6 +48,40 @@ fn the_first_client_starts_the_daemon_and_waits_for_its_answer() {
     assert_eq!(appliance.property("ActiveState"), "inactive");
     appliance.client("scene").ask(&frames::camera());
     assert_eq!(appliance.property("ActiveState"), "active");
+}
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn doctor_asks_at_the_port_that_systemd_holds() {
+    let appliance = Appliance::installed();
+    // As docs/installation.md says.
+    appliance
+        .write("/etc/systemd/system/forgesyted.socket.d/test.conf", "[Socket]\nListenStream=\nListenStream=8002\n");
+    appliance.sh("systemctl daemon-reload && systemctl start forgesyted.socket && systemctl start forgesyted");
+    wait::until("/readyz on the other port", || {
+        http::try_get(appliance.at(8002), "/readyz").is_some_and(|answer| answer.status == 200)
+    });
+    let port = appliance.doctor("port");
+    assert_eq!((&port["status"], &port["found"]), (&"ok".into(), &"[::]:8002 is forgesyted's, and it is ready".into()));
+    appliance.sh("systemctl stop forgesyted");
+    let port = appliance.doctor("port");
+    assert!(port["found"].as_str().unwrap().contains("systemd holds the port"), "{port}");
+    assert_eq!(appliance.property("ActiveState"), "inactive");
+}
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn an_upgrade_starts_the_socket_that_is_enabled() {
+    let appliance = Appliance::installed();
+    appliance.apt("--allow-downgrades", &["previous"]);
+    appliance.sh("systemctl stop forgesyted && systemctl enable forgesyted.socket");
+    assert_eq!(appliance.sh("systemctl is-active forgesyted.socket || true"), "inactive");
+    let since = appliance.now();
+    appliance.apt("", &["daemon"]);
+    assert_eq!(appliance.sh("systemctl is-active forgesyted.socket"), "active");
+    // The daemon was started by it, or with it.
+    assert_eq!(appliance.wait_event(&since, "listening")["PASSED"], "true");
+    appliance.wait_ready();
 }
 
 #[test]

@@ -26,7 +26,7 @@ done
 systemctl stop squatter.socket 2>/dev/null
 systemctl stop forgesyted.socket forgesyted.service 2>/dev/null
 systemctl disable --quiet forgesyted.socket 2>/dev/null
-rm -rf /etc/systemd/system/forgesyted.*.d
+rm -rf /etc/systemd/system/forgesyted.*.d /root/called-off
 wanted=$(dpkg-deb -f /packages/daemon.deb Version)
 there() { [ $(dpkg-query --show --showformat='${db:Status-Abbrev}${Version}' $1 2>/dev/null | tr -d ' ') = ii$2 ]; }
 if ! there forgesyted $wanted || ! there forgesyted-libtorch $(dpkg-deb -f /packages/libtorch.deb Version); then
@@ -180,6 +180,16 @@ impl Appliance {
     /// When the upgrade is refused.
     pub fn client(&self, pipeline: &str) -> Client {
         Client::connect(self.http(), &format!("pipeline_id={pipeline}"))
+    }
+
+    /// What `forgesyted doctor`, run by root, finds in a check.
+    ///
+    /// # Panics
+    /// When it has no such check.
+    pub fn doctor(&self, check: &str) -> Value {
+        let report: Value = serde_json::from_slice(&self.run("forgesyted doctor --json").stdout).unwrap();
+        let checks = report["checks"].as_array().unwrap();
+        checks.iter().find(|found| found["check"] == check).cloned().unwrap_or_else(|| panic!("no {check} in {report}"))
     }
 
     /// One scrape of `/metrics`.

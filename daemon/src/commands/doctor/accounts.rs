@@ -13,7 +13,9 @@ const UNIT_FOLDERS: [&str; 3] = ["lib/systemd/system", "usr/lib/systemd/system",
 pub struct Service {
     /// The user's number.
     pub uid: u32,
-    /// The numbers of its groups.
+    /// The number of its own group.
+    pub gid: u32,
+    /// The numbers of all its groups.
     pub gids: Vec<u32>,
 }
 
@@ -66,7 +68,8 @@ pub fn group_name(root: &Path, gid: u32) -> String {
 
 fn service(passwd: &str, group: &str, unit_groups: &[String]) -> Option<Service> {
     let user = fields(passwd, SERVICE_USER)?;
-    let mut gids: Vec<u32> = user.get(3)?.parse().into_iter().collect();
+    let (uid, gid) = (user.get(2)?.parse().ok()?, user.get(3)?.parse().ok()?);
+    let mut gids = vec![gid];
     for line in group.lines() {
         let parts: Vec<&str> = line.split(':').collect();
         let (Some(name), Some(gid), Some(members)) = (parts.first(), parts.get(2), parts.get(3)) else { continue };
@@ -77,7 +80,7 @@ fn service(passwd: &str, group: &str, unit_groups: &[String]) -> Option<Service>
     }
     gids.sort_unstable();
     gids.dedup();
-    Some(Service { uid: user.get(2)?.parse().ok()?, gids })
+    Some(Service { uid, gid, gids })
 }
 
 fn fields<'a>(text: &'a str, name: &str) -> Option<Vec<&'a str>> {
@@ -134,7 +137,7 @@ mod tests {
             ],
         );
         let service = Service::gather(&root.0).unwrap();
-        assert_eq!(service, Service { uid: 998, gids: vec![44, 46, 105, 997] });
+        assert_eq!(service, Service { uid: 998, gid: 997, gids: vec![44, 46, 105, 997] });
         assert_eq!((group_number(&root.0, "video"), group_number(&root.0, "dialout")), (Some(44), None));
         assert_eq!((group_name(&root.0, 105), group_name(&root.0, 7)), ("render".to_owned(), "7".to_owned()));
         assert_eq!(Service::gather(&Root::new("nobody", &[("etc/passwd", "root:x:0:0::/:/bin/sh\n")]).0), None);
@@ -142,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_first_class_that_fits_decides() {
-        let service = Service { uid: 998, gids: vec![44] };
+        let service = Service { uid: 998, gid: 44, gids: vec![44] };
         for (uid, gid, mode, expected) in [
             (0, 44, 0o660, true),
             (0, 44, 0o640, false),

@@ -131,8 +131,8 @@ mod tests {
     #[test]
     fn verdicts() {
         use Status::{Error, Ok, Warning};
-        let member = Service { uid: 998, gids: vec![44] };
-        let other = Service { uid: 998, gids: vec![] };
+        let member = Service { uid: 998, gid: 998, gids: vec![44] };
+        let other = Service { uid: 998, gid: 998, gids: vec![] };
         let denied = Some((Some(Reason::PermissionDenied), "denied"));
         for (camera, service, expected) in [
             (camera(None, 0o660), Some(&member), Ok),

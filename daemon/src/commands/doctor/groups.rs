@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn verdicts() {
-        let service = |gids: &[u32]| Service { uid: 998, gids: gids.to_vec() };
+        let service = |gids: &[u32]| Service { uid: 998, gid: 998, gids: gids.to_vec() };
         let both = [("video", 44), ("render", 105)];
         for (gids, groups, expected, words) in [
             (&[44, 105][..], &both[..], Status::Ok, "video render"),

@@ -24,7 +24,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::ConfigArgs;
-use crate::config::{ConfigSource, Loaded};
+use crate::config::ConfigSource;
 use accounts::Service;
 use finding::{Finding, Report, Status};
 
@@ -57,17 +57,27 @@ fn examine(root: &Path, source: &ConfigSource) -> Vec<Finding> {
     let read = source.read();
     let account = Service::gather(root);
     let (unit, socket) = (service::gather(root, "forgesyted.service"), service::gather(root, "forgesyted.socket"));
+    let passed = Some(&socket).filter(|socket| service::is_active(socket)).and_then(service::listens);
     let socket = service::is_active(&socket);
-    let held = socket && !service::is_active(&unit);
+    let listen = read.as_ref().ok().map(|loaded| passed.unwrap_or(loaded.config.server.listen));
     let mut findings = vec![board::judge(&board::gather(root))];
     findings.extend(configuration::judge(read.as_ref()));
     findings.extend(configuration::of_service(root, &source.environment));
     match &read {
-        Ok(loaded) => findings.extend(with_configuration(root, source, loaded, socket, held)),
+        Ok(loaded) => {
+            let engine = engine::gather(&loaded.config, source.file.as_deref(), account.as_ref());
+            findings.extend(engine::judge(&engine, engine::gpu_node(root).as_deref()));
+        }
         Err(_) => {
             let unread = |check| Finding::skipped(check, "not with a configuration that cannot be read");
             findings.extend(["libtorch", "device", "pipelines", "port"].map(unread));
         }
+    }
+    if let Some(listen) = listen {
+        // A connection would start a service that does not run.
+        let held = socket && !service::is_active(&unit);
+        let port = if held { port::Port::Held } else { port::gather(listen) };
+        findings.push(port::judge(listen, &port, socket));
     }
     let configured = read.as_ref().map(|loaded| cameras::configured(&loaded.config.cameras)).unwrap_or_default();
     findings.extend(cameras::judge(&cameras::gather(root), &configured, account.as_ref()));
@@ -77,18 +87,7 @@ fn examine(root: &Path, source: &ConfigSource) -> Vec<Finding> {
     findings.push(clock::judge(&clock::gather(root)));
     findings.push(heat::judge(&heat::gather(root)));
     findings.push(service::judge(&unit, socket));
-    let listen = read.as_ref().ok().map(|loaded| loaded.config.server.listen.port());
-    findings.push(discovery::judge(&discovery::gather(root), listen));
-    findings
-}
-
-/// `socket`: whether systemd listens for the service; `held`: whether a connection would start it.
-fn with_configuration(root: &Path, source: &ConfigSource, loaded: &Loaded, socket: bool, held: bool) -> Vec<Finding> {
-    let engine = engine::gather(&loaded.config, source.file.as_deref());
-    let mut findings = engine::judge(&engine, engine::gpu_node(root).as_deref());
-    let listen = loaded.config.server.listen;
-    let port = if held { port::Port::Held } else { port::gather(listen) };
-    findings.push(port::judge(listen, &port, socket));
+    findings.push(discovery::judge(&discovery::gather(root), listen.map(|listen| listen.port())));
     findings
 }
 

@@ -1,6 +1,7 @@
 //! The service as systemd sees it, where systemd runs.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use crate::launch::child;
 /// Longest wait for the service manager's answer.
 const LIMIT: Duration = Duration::from_secs(5);
 /// What is asked of the unit.
-const PROPERTIES: &str = "LoadState,ActiveState,SubState,Result,ExecMainStatus,NRestarts,UnitFileState";
+const PROPERTIES: &str = "LoadState,ActiveState,SubState,Result,ExecMainStatus,NRestarts,UnitFileState,Listen";
 
 /// A unit's properties by name; `None` where there is no systemd.
 pub type Unit = Option<BTreeMap<String, String>>;
@@ -34,6 +35,11 @@ fn properties(text: &str) -> BTreeMap<String, String> {
 /// Whether a unit is active.
 pub fn is_active(unit: &Unit) -> bool {
     unit.as_ref().is_some_and(|unit| unit.get("ActiveState").is_some_and(|state| state == "active"))
+}
+
+/// Where a socket unit listens: `ADDRESS (Stream)`.
+pub fn listens(unit: &Unit) -> Option<SocketAddr> {
+    unit.as_ref()?.get("Listen")?.strip_suffix(" (Stream)")?.parse().ok()
 }
 
 /// The service as a finding. `socket`: whether its socket unit is active, so that a connection starts it.
@@ -100,5 +106,18 @@ mod tests {
             assert!(finding.status == expected && finding.found.contains(words), "{text}: {finding:?}");
         }
         assert_eq!(judge(&None, false).status, Skipped);
+    }
+    #[test]
+    fn a_socket_unit_says_where_it_listens() {
+        for (text, expected) in [
+            ("ActiveState=active\nListen=[::]:8000 (Stream)\n", Some("[::]:8000")),
+            ("Listen=127.0.0.1:8002 (Stream)\n", Some("127.0.0.1:8002")),
+            ("Listen=/run/f.sock (Stream)\n", None),
+            ("Listen=[::]:8000 (Datagram)\n", None),
+            ("ActiveState=inactive\n", None),
+        ] {
+            let expected = expected.map(|address| address.parse().unwrap());
+            assert_eq!(listens(&Some(properties(text))), expected, "{text}");
+        }
     }
 }

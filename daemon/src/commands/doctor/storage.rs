@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn verdicts() {
         use Status::{Error, Ok, Skipped, Warning};
-        let service = Service { uid: 998, gids: vec![998] };
+        let service = Service { uid: 998, gid: 998, gids: vec![998] };
         let own = Some(Rights { uid: 998, gid: 998, mode: 0o750 });
         let roots = Some(Rights { uid: 0, gid: 0, mode: 0o755 });
         let folder = |rights, read_only, free| Folder { path: "/var/lib/forgesyted".into(), rights, read_only, free };
