@@ -70,3 +70,56 @@ fn going_back_keeps_configuration_and_state() {
     assert_eq!(appliance.sh("cat /var/lib/forgesyted/models/mine.pt"), "weights");
     appliance.client("scene").ask(&frames::camera());
 }
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn an_upgrade_that_is_called_off_leaves_the_daemon_that_runs() {
+    let appliance = Appliance::serving();
+    let (version, process) = (appliance.version("forgesyted"), appliance.property("MainPID"));
+    let mut client = appliance.client("noop");
+    client.ask(&frames::white());
+    // A newer package that refuses to be unpacked: dpkg has the old one take everything back (postinst abort-upgrade).
+    appliance.sh(r"
+        dpkg-deb --raw-extract /packages/daemon.deb /root/called-off
+        sed -i 's/^Version: .*/&+refuses/' /root/called-off/DEBIAN/control
+        printf '#!/bin/sh\nexit 1\n' > /root/called-off/DEBIAN/preinst
+        chmod 0755 /root/called-off/DEBIAN/preinst
+        dpkg-deb --root-owner-group -Zzstd -z1 --build /root/called-off /root/called-off.deb
+    ");
+    let refused = appliance.run("dpkg --install /root/called-off.deb");
+    appliance.sh("rm -r /root/called-off /root/called-off.deb");
+    assert!(!refused.status.success(), "{refused:?}");
+    assert_eq!(appliance.version("forgesyted"), version);
+    client.ask(&frames::white());
+    assert_eq!((appliance.property("ActiveState").as_str(), appliance.property("MainPID")), ("active", process));
+}
+
+/// dpkg may configure libtorch first; both scripts would restart the daemon then.
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn an_upgrade_of_both_packages_restarts_the_daemon_once() {
+    let appliance = Appliance::installed();
+    appliance.apt("--allow-downgrades -o Dpkg::Options::=--force-confnew", &["previous"]);
+    appliance.sh("systemctl restart forgesyted");
+    appliance.wait_ready();
+    let process = || appliance.property("MainPID");
+    // As dpkg leaves the libraries: the daemon has those loaded that are gone.
+    let replace = "cd /usr/lib/forgesyted/lib; cp libtorch_cpu.so new; mv new libtorch_cpu.so";
+    // As dpkg calls it after an upgrade from this version.
+    let configured = "/var/lib/dpkg/info/forgesyted-libtorch.postinst configure 2.10.0-1";
+
+    let before = process();
+    appliance.sh(&format!("dpkg --unpack /packages/daemon.deb; {replace}; {configured}"));
+    assert_eq!(process(), before);
+    appliance.sh("dpkg --configure forgesyted");
+    let restarted = process();
+    assert_ne!(restarted, before);
+    // It has the new libraries now.
+    appliance.sh(configured);
+    assert_eq!(process(), restarted);
+    // An upgrade of libtorch alone.
+    appliance.wait_ready();
+    appliance.sh(&format!("{replace}; {configured}"));
+    assert_ne!(process(), restarted);
+    appliance.wait_ready();
+}
