@@ -75,7 +75,8 @@ fn doctor_looks_with_the_services_rights_though_root_runs_it() {
     assert_eq!(appliance.doctor("pipelines")["status"], "ok");
     appliance.write("/etc/forgesyted/pipelines.d/mine.toml", format!("id = \"mine\"\n{}", measure_node("mine", "")));
     appliance.write("/var/lib/forgesyted/models/mine.pt", modules::archive("mine", &modules::raises_on_bright()));
-    assert_eq!(appliance.doctor("pipelines")["found"], "mine, noop, scene");
+    let found = appliance.doctor("pipelines")["found"].clone();
+    assert!(found.as_str().unwrap().split(", ").any(|id| id == "mine"), "{found}");
     appliance.sh("chown root:root /var/lib/forgesyted/models/mine.pt; chmod 0600 /var/lib/forgesyted/models/mine.pt");
     let pipelines = appliance.doctor("pipelines");
     assert_eq!(pipelines["status"], "error", "{pipelines}");
