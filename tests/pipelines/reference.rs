@@ -1,5 +1,5 @@
 //! The reference's numbers: for each golden file of `tests/reference`, the daemon's pipeline code finds on the same JPEGs, with
-//! the same model and thresholds, what the package's own predictor found.
+//! the same model and thresholds, what the package's own predictor found, or how it classified them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -49,11 +49,15 @@ fn golden(kind: &str) -> Vec<(String, Value)> {
 /// A pipeline of one node with a case's settings, as somebody would write it.
 fn pipeline(golden: &Value, case: &Value) -> String {
     let mut node = toml::Table::new();
-    let settings = ["model", "kind", "format", "input_size", "labels"].iter().map(|key| (*key, &golden[*key]));
+    let settings = ["model", "kind", "format", "input_size", "mean", "std", "labels"];
+    let settings = settings.iter().map(|key| (*key, &golden[*key]));
     let of_case =
         ["score_threshold", "iou_threshold", "max_detections", "classes"].iter().map(|key| (*key, &case[*key]));
     for (key, value) in settings.chain(of_case).filter(|(_, value)| !value.is_null()) {
         node.insert(key.to_owned(), toml::Value::try_from(value).unwrap());
+    }
+    if let Some(top) = case["top"].as_array() {
+        node.insert("top_k".to_owned(), toml::Value::try_from(top.len()).unwrap());
     }
     node.insert("id".to_owned(), "look".into());
     let mut file = toml::Table::from_iter([("id".to_owned(), "reference".into())]);
@@ -107,8 +111,9 @@ fn paired<'a>(found: &'a [Value], expected: &'a [Value], what: &str) -> Vec<(&'a
     expected.iter().map(pair).collect()
 }
 
-/// Runs every case of a kind and hands each pair of detections to `check`.
-fn check_all(kind: &str, least: usize, check: impl Fn(&Value, &Value, &str)) {
+/// Runs every case of a kind and hands to `check`: the golden file, the case, what the daemon's own code finds, and what to
+/// call it.
+fn run_all(kind: &str, least: usize, check: impl Fn(&Value, &Value, &Value, &str)) {
     let Some(models) = models() else { return };
     device::plan(&EngineConfig { device: DeviceChoice::Cpu, ..EngineConfig::default() }).unwrap();
     let _no_grad = torch::prepare_thread(1);
@@ -116,21 +121,39 @@ fn check_all(kind: &str, least: usize, check: impl Fn(&Value, &Value, &str)) {
     assert!(golden.len() >= least, "there are {} golden files", golden.len());
     for (name, golden) in golden {
         for case in golden["cases"].as_array().unwrap() {
-            let what = format!("{name}, {}", case["picture"]);
-            let result = ask(&golden, case, &models);
-            let expected = case["detections"].as_array().unwrap();
-            for (found, expected) in paired(result["detections"].as_array().unwrap(), expected, &what) {
-                let at = usize::try_from(found["class_id"].as_i64().unwrap()).unwrap();
-                assert_eq!(found["label"], golden["labels"][at], "{what}");
-                check(found, expected, &what);
-            }
+            check(&golden, case, &ask(&golden, case, &models), &format!("{name}, {}", case["picture"]));
         }
     }
+}
+
+/// Runs every case of a kind that finds objects and hands each pair of detections to `check`.
+fn check_all(kind: &str, least: usize, check: impl Fn(&Value, &Value, &str)) {
+    run_all(kind, least, |golden, case, result, what| {
+        let expected = case["detections"].as_array().unwrap();
+        for (found, expected) in paired(result["detections"].as_array().unwrap(), expected, what) {
+            let at = usize::try_from(found["class_id"].as_i64().unwrap()).unwrap();
+            assert_eq!(found["label"], golden["labels"][at], "{what}");
+            check(found, expected, what);
+        }
+    });
 }
 
 #[test]
 fn detectors_find_what_their_packages_find() {
     check_all("detect", 10, |_, _, _| {});
+}
+
+#[test]
+fn a_classifier_gives_the_best_classes_of_its_package() {
+    run_all("classify", 1, |_, case, result, what| {
+        let (found, expected) = (result["classes"].as_array().unwrap(), case["top"].as_array().unwrap());
+        assert_eq!(found.len(), expected.len(), "{what}");
+        for (found, expected) in found.iter().zip(expected) {
+            let score = |one: &Value| one["score"].as_f64().unwrap();
+            assert_eq!(found["class_id"], expected["class_id"], "{what}: {result}");
+            assert!((score(found) - score(expected)).abs() <= SCORE, "{what}: {found}, and {expected} is expected");
+        }
+    });
 }
 
 #[test]

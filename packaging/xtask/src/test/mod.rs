@@ -53,6 +53,10 @@ pub fn test(arguments: &[String]) -> Result<()> {
         shell::step("building the front", || cargo::build(Profile::Dev, cargo::FRONT))?.program("forgesyted")?;
 
     let mut test = cargo::command("test");
+    if arguments.is_empty() {
+        // One run names everything that fails.
+        test.arg("--no-fail-fast");
+    }
     if !selects_packages(arguments) {
         test.arg("--workspace");
     }
