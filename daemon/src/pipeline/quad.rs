@@ -68,7 +68,7 @@ impl Quad {
     /// Its width and height, each the mean of the two opposite sides.
     pub fn size(&self) -> (f32, f32) {
         let [a, b, c, d] = self.0;
-        let length = |from: Point, to: Point| (to[0] - from[0]).hypot(to[1] - from[1]);
+        let length = |from: Point, to: Point| distance(to[0] - from[0], to[1] - from[1]);
         (f32::midpoint(length(a, b), length(d, c)), f32::midpoint(length(a, d), length(b, c)))
     }
 
@@ -77,6 +77,12 @@ impl Quad {
         let mean = |axis: fn(&Point) -> f32| self.0.iter().map(axis).sum::<f32>() / 4.0;
         [mean(|point| point[0]), mean(|point| point[1])]
     }
+}
+
+/// How far it is from one point to another that is so far to the right and so far down. Not `f32::hypot`: that is `hypotf`
+/// of the C library, which a program that is linked on glibc 2.35 or newer gets from no older one.
+pub fn distance(dx: f32, dy: f32) -> f32 {
+    (dx * dx + dy * dy).sqrt()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The smallest rectangle about points. It has a side along one of the convex hull's (H. Freeman and R. Shapira, 1975), so
 //! every side of the hull is tried. Pure.
 
-use crate::pipeline::quad::{Point, Quad};
+use crate::pipeline::quad::{Point, Quad, distance};
 
 /// An upright rectangle is taken where the smallest is not smaller than this part of it: the direction of a blob that is as
 /// good as upright is noise.
@@ -42,7 +42,7 @@ impl Rectangle {
 /// The direction of a side or of the side across it: whichever is within 45° of the x axis, to the right.
 fn reading_direction(from: Point, to: Point) -> Option<Point> {
     let (dx, dy) = (to[0] - from[0], to[1] - from[1]);
-    let length = dx.hypot(dy);
+    let length = distance(dx, dy);
     let (dx, dy) = if dx.abs() >= dy.abs() { (dx, dy) } else { (dy, -dx) };
     let sign = if dx < 0.0 { -1.0 } else { 1.0 };
     (length > 0.0).then(|| [sign * dx / length, sign * dy / length])

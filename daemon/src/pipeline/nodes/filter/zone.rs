@@ -1,5 +1,7 @@
 //! Zones: polygons in a frame, and which points lie in them. Pure.
 
+use crate::pipeline::quad::distance;
+
 /// How near to an edge a point counts as on it, in parts of the frame: less than a tenth of a pixel.
 const ON_EDGE: f32 = 1e-5;
 /// Most corners of a zone.
@@ -64,9 +66,9 @@ impl Zone {
 /// Whether a point lies on the line from one corner to the next.
 fn is_on(x: f32, y: f32, [x1, y1]: [f32; 2], [x2, y2]: [f32; 2]) -> bool {
     let (dx, dy) = (x2 - x1, y2 - y1);
-    let length = dx.hypot(dy);
+    let length = distance(dx, dy);
     if length < ON_EDGE {
-        return (x - x1).hypot(y - y1) < ON_EDGE;
+        return distance(x - x1, y - y1) < ON_EDGE;
     }
     let (along, aside) = (((x - x1) * dx + (y - y1) * dy) / length, ((x - x1) * dy - (y - y1) * dx) / length);
     aside.abs() < ON_EDGE && (-ON_EDGE..=length + ON_EDGE).contains(&along)

@@ -1,5 +1,7 @@
 //! The outlines of a mask, as polygons: along the edges of its pixels, then with the corners that matter.
 
+use crate::pipeline::quad::distance as apart;
+
 /// A ring of corners, closed without the first one again. Outer rings and holes turn in opposite directions.
 pub(super) type Ring = Vec<(f32, f32)>;
 
@@ -124,8 +126,8 @@ pub(super) fn simplify(ring: &[(f32, f32)], tolerance: f32) -> Ring {
 fn distance(point: (f32, f32), start: (f32, f32), end: (f32, f32)) -> f32 {
     let (dx, dy) = (end.0 - start.0, end.1 - start.1);
     let (px, py) = (point.0 - start.0, point.1 - start.1);
-    let length = dx.hypot(dy);
-    if length == 0.0 { px.hypot(py) } else { (dx * py - dy * px).abs() / length }
+    let length = apart(dx, dy);
+    if length == 0.0 { apart(px, py) } else { (dx * py - dy * px).abs() / length }
 }
 
 #[cfg(test)]
