@@ -3,9 +3,7 @@
     python3 train_detector.py SCENES.npz --out text_detector.pt
 """
 
-import argparse
 import pathlib
-import time
 
 import cv2
 import numpy as np
@@ -14,6 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 import nets
 import render
+import training
 
 SIDE = 320
 # The middle of a line that the map marks: its area is about this part, squared, of the line's (Liao et al., 2020).
@@ -95,39 +94,21 @@ def loss_of(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) ->
 
 def main() -> None:
     """The program."""
-    arguments = argparse.ArgumentParser()
+    arguments = training.options(steps=8000, rate=3e-3, seed=20)
     arguments.add_argument("scenes", type=pathlib.Path)
-    arguments.add_argument("--out", type=pathlib.Path, required=True)
-    arguments.add_argument("--steps", type=int, default=8000)
     arguments.add_argument("--batch", type=int, default=8)
-    arguments.add_argument("--rate", type=float, default=3e-3)
-    arguments.add_argument("--seed", type=int, default=20)
     given = arguments.parse_args()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    torch.manual_seed(given.seed)
+    training.start(given.seed)
     scenes = Scenes(given.scenes, given.seed)
     net = nets.Detector().to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=given.rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, given.rate, total_steps=given.steps, pct_start=0.05)
-    total = 0.0
-    for step in range(1, given.steps + 1):
+
+    def loss_of_a_batch() -> torch.Tensor:
         pictures, target, weight = scenes.batch(given.batch)
         with torch.autocast("cpu", torch.bfloat16):
             logits = net.logits(pictures)
-        loss = loss_of(logits.float(), target, weight)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        optimiser.step()
-        schedule.step()
-        total += loss.item()
-        if step % 100 == 0:
-            print(f"step {step} loss {total / 100:.4f} after {time.process_time():.0f} s of CPU", flush=True)
-            total = 0.0
-        if step % 1000 == 0 or step == given.steps:
-            torch.save(net.state_dict(), given.out.with_suffix(".checkpoint"))
-    nets.export(net, given.out)
+        return loss_of(logits.float(), target, weight)
+
+    training.train(net, given, decay=0.01, loss_of_a_batch=loss_of_a_batch)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,14 @@
     python3 train_reader.py CROPS.npz… --out text_reader.pt
 """
 
-import argparse
 import pathlib
-import time
 
 import cv2
 import numpy as np
 import torch
 
 import nets
+import training
 import words
 
 HEIGHT = 32
@@ -87,41 +86,23 @@ class Crops:
 
 def main() -> None:
     """The program."""
-    arguments = argparse.ArgumentParser()
+    arguments = training.options(steps=20000, rate=2e-3, seed=21)
     arguments.add_argument("crops", type=pathlib.Path, nargs="+")
-    arguments.add_argument("--out", type=pathlib.Path, required=True)
-    arguments.add_argument("--steps", type=int, default=20000)
-    arguments.add_argument("--rate", type=float, default=2e-3)
-    arguments.add_argument("--seed", type=int, default=21)
     given = arguments.parse_args()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    torch.manual_seed(given.seed)
+    training.start(given.seed)
     batches = Crops(given.crops, given.seed).batches()
     net = nets.Reader(len(words.ALPHABET)).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=given.rate, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, given.rate, total_steps=given.steps, pct_start=0.05)
     criterion = torch.nn.CTCLoss(zero_infinity=True)
-    total = 0.0
-    for step in range(1, given.steps + 1):
+
+    def loss_of_a_batch() -> torch.Tensor:
         grey, labels, lengths = next(batches)
         with torch.autocast("cpu", torch.bfloat16):
             logits = net.logits(grey)
         likely = torch.log_softmax(logits.float(), 2).transpose(0, 1)
         steps = torch.full((len(lengths),), likely.shape[0])
-        loss = criterion(likely, labels, steps, lengths)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-        optimiser.step()
-        schedule.step()
-        total += loss.item()
-        if step % 100 == 0:
-            print(f"step {step} loss {total / 100:.4f} after {time.process_time():.0f} s of CPU", flush=True)
-            total = 0.0
-        if step % 1000 == 0 or step == given.steps:
-            torch.save(net.state_dict(), given.out.with_suffix(".checkpoint"))
-    nets.export(net, given.out)
+        return criterion(likely, labels, steps, lengths)
+
+    training.train(net, given, decay=0.02, loss_of_a_batch=loss_of_a_batch)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ mod emulation;
 mod machine;
 mod root;
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 
 use crate::arch::Arch;
 use crate::cargo::{self, Built, Profile};
@@ -29,6 +30,8 @@ pub const MACHINE_VARIABLE: &str = "FORGESYTED_TEST_ARM64_MACHINE";
 const PORT: u16 = 18000;
 /// The test target of `tests/Cargo.toml`.
 const TARGET: &str = "arm64";
+/// Its tests that need the machine.
+const MACHINE_TESTS: &str = "machine::";
 /// Programs run some ten times slower than here: one test at a time. Elsewhere these tests are ignored.
 const TEST_ARGUMENTS: &[&str] = &["--test-threads=1", "--include-ignored"];
 
@@ -50,6 +53,31 @@ pub fn test_arm64(arguments: &[String]) -> Result<()> {
     run_tests(&built, &root, |tests| {
         tests.args(arguments).env(MACHINE_VARIABLE, machine.address().to_string());
     })
+}
+
+/// This part of `cargo xtask test`, with the tests that it has built: those in the folder. A machine takes minutes to boot. Where
+/// they cannot be run they are skipped, and it says why, but in CI that is a failure.
+///
+/// # Errors
+/// When the packages cannot be made or a test fails, or in CI when they cannot be run.
+pub fn after_tests(built: &Built) -> Result<()> {
+    match packages::ensure(For::Arm64).and_then(|()| able()) {
+        Ok(()) => {
+            let root = install(Profile::Dev, &paths::target().join("arm64"))?;
+            run_tests(built, &root, |tests| {
+                tests.args(["--skip", MACHINE_TESTS]);
+            })
+        }
+        Err(error) => without(error, env::var_os("CI").is_some()),
+    }
+}
+
+fn without(error: Error, ci: bool) -> Result<()> {
+    if ci {
+        return Err(error.context("no programs for arm64 can be run, and CI has to run them"));
+    }
+    eprintln!("xtask: the tests of the arm64 packages were SKIPPED, so none was installed: {error:#}");
+    Ok(())
 }
 
 /// Whether programs for arm64 can be run in a Debian of theirs: everything but what the project itself may break.
@@ -105,4 +133,17 @@ fn install(profile: Profile, home: &Path) -> Result<PathBuf> {
         root::install(&root, &[&packages.daemon, &packages.libtorch], &home.join("install.log"))
     })?;
     Ok(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ci_fails_without_the_ability() {
+        let error = || Error::msg("no qemu");
+        assert!(without(error(), false).is_ok());
+        let words = format!("{:#}", without(error(), true).unwrap_err());
+        assert_eq!(words, "no programs for arm64 can be run, and CI has to run them: no qemu");
+    }
 }

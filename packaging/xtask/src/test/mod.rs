@@ -2,7 +2,7 @@
 //!
 //! Lives here: getting those tools (`tools`) and the models of the reference (`reference`), the tree that a test moves and runs, and
 //! the call of `cargo test`, then of the checks of the packages (`crate::deb`) and the tests that need another machine (`crate::vm`,
-//! `crate::appliance`).
+//! `crate::appliance`, `crate::arm64`).
 //! The tests themselves live beside the code and in `tests/`; they learn from the variables below what there is.
 
 mod reference;
@@ -12,7 +12,7 @@ use anyhow::Result;
 
 use crate::cargo::{self, Profile};
 use crate::packages::{self, For};
-use crate::{appliance, deb, dist, paths, setup, shell, vm};
+use crate::{appliance, arm64, deb, dist, paths, setup, shell, vm};
 
 pub(crate) use tools::node_packages;
 
@@ -32,8 +32,8 @@ pub const DIST_VARIABLE: &str = "FORGESYTED_TEST_DIST";
 pub const FRONT_VARIABLE: &str = "FORGESYTED_TEST_FRONT";
 
 /// Sets up, gets the tools, lays out `target/dist-dev` and runs `cargo test` with these arguments; without any, then
-/// makes and checks the packages, and runs the tests in the VM and of the installed packages in the container. Those of the
-/// packages for arm64 are `cargo xtask test-arm64`.
+/// makes and checks the packages, and runs the tests in the VM and of the installed packages: in the container, and in a
+/// Debian for arm64.
 ///
 /// # Errors
 /// When a tool cannot be had, the build or a test fails.
@@ -86,6 +86,7 @@ pub fn test(arguments: &[String]) -> Result<()> {
         if let Some(packages) = packages {
             appliance::after_tests(&built, &packages)?;
         }
+        arm64::after_tests(&built)?;
     }
     Ok(())
 }
