@@ -9,6 +9,10 @@ use serde_json::Value;
 
 use crate::wait::PATIENCE;
 
+/// How the lines begin that libtorch itself writes to standard error, such as oneDNN's where the kernel does not name an ARM
+/// processor's model, as under qemu.
+const LIBTORCH: &str = "/pytorch/";
+
 /// The log of one daemon.
 #[derive(Debug)]
 pub struct Events(Arc<Shared>);
@@ -51,13 +55,13 @@ impl Events {
         self.0.lock().lines.clone()
     }
 
-    /// Every line so far.
+    /// Every line so far that is the daemon's.
     ///
     /// # Panics
-    /// When a line is no JSON.
+    /// When one is no JSON.
     pub fn all(&self) -> Vec<Value> {
         let parse = |line: String| serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        self.lines().into_iter().map(parse).collect()
+        self.lines().into_iter().filter(|line| !line.starts_with(LIBTORCH)).map(parse).collect()
     }
 
     /// The lines so far with this event.
