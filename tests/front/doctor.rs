@@ -71,7 +71,7 @@ fn what_is_wrong_is_found_even_without_the_engine_program() {
     {
         assert_eq!(check(&found, name)["status"], expected, "{found}");
     }
-    assert!(check(&found, "libtorch")["found"].as_str().unwrap().contains("apt install forgesyted-libtorch"));
+    assert!(check(&found, "libtorch")["found"].as_str().unwrap().contains("apt install ./forgesyted-libtorch_*.deb"));
 
     fs::write(installation.folder.path().join("forgesyted.toml"), "[server]\nlisen = 1\n").unwrap();
     let (status, found) = report(&installation);

@@ -36,7 +36,10 @@ fn refusal(installation: &Installation) -> String {
 fn a_libtorch_that_does_not_fit_is_refused_with_a_sentence() {
     let Some(bare) = Installation::without_libtorch() else { return };
     let said = refusal(&bare);
-    assert!(said.starts_with("there is no libtorch in ") && said.contains("apt install forgesyted-libtorch"), "{said}");
+    assert!(
+        said.starts_with("there is no libtorch in ") && said.contains("apt install ./forgesyted-libtorch_*.deb"),
+        "{said}"
+    );
 
     // The installed one is another release's.
     let installed = bare.libtorch("lib/forgesyted", "2.10.0\n", |_| true);
@@ -110,7 +113,10 @@ fn an_installation_without_its_engine_program_says_so() {
     let engine = installation.folder.path().join("lib/forgesyted/bin/forgesyted");
     fs::remove_file(&engine).unwrap();
     let said = refusal(&installation);
-    assert!(said.starts_with("the engine program ") && said.contains("apt install --reinstall forgesyted"), "{said}");
+    assert!(
+        said.starts_with("the engine program ") && said.contains("apt install --reinstall ./forgesyted_*.deb"),
+        "{said}"
+    );
     // What is there, and cannot be run.
     fs::write(&engine, "no program").unwrap();
     let said = refusal(&installation);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use tokio::task::JoinHandle;
 
@@ -16,6 +16,7 @@ use crate::pipeline::Pipeline;
 use crate::pipeline::registry::Loaded;
 use crate::pipeline::torch::Device;
 use crate::server::{Phase, ServerState};
+use crate::telemetry::clock;
 use crate::{systemd, telemetry};
 
 /// The niceness of a load beside sessions; 19 would starve on a full board, 10 gets a tenth of a core.
@@ -49,6 +50,7 @@ pub(super) fn start(context: Context, plan: EnginePlan, address: SocketAddr) -> 
             threads_per_worker = plan.threads_per_worker, torch = crate::pipeline::torch::TORCH_VERSION,
             took_ms = millis(started); "{summary}"
         );
+        say_if_the_clock_is_wrong();
         say_if_nothing_serves(&context);
     })
 }
@@ -110,6 +112,18 @@ pub(super) fn take_in_changes(context: Context) -> JoinHandle<()> {
         say_ready(&context, &summary);
         say_if_nothing_serves(&context);
     })
+}
+
+/// Says what to do where times in the log cannot be right.
+fn say_if_the_clock_is_wrong() {
+    if let Some(behind) = clock::behind(SystemTime::now(), clock::oldest_possible()) {
+        let days = behind.as_secs() / 86_400;
+        log::warn!(
+            event = "clock_wrong", behind_days = days;
+            "the clock is wrong, at least {days} days behind; the log has wrong times. Set it (`timedatectl set-time`), or give the \
+             board a time server; frames are served all the same"
+        );
+    }
 }
 
 /// Says what to do where the daemon runs and can serve nobody: last, so that it is what an operator sees.

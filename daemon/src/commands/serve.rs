@@ -1,14 +1,13 @@
 //! `forgesyted serve`: logging, configuration, build, run.
 
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use super::BAD_CONFIGURATION;
 use crate::app::{App, StartError, Stopped};
 use crate::config::ConfigSource;
 use crate::engine::device::PlanError;
 use crate::engine::{exit_now, tune_allocator};
-use crate::telemetry::{clock, logging};
+use crate::telemetry::logging;
 
 /// Runs the daemon; see [`crate::app`]. Exit status 0 after a stop signal, 78 for a bad configuration, 1 otherwise.
 pub fn run(source: ConfigSource) -> ExitCode {
@@ -37,14 +36,6 @@ pub fn run(source: ConfigSource) -> ExitCode {
 fn start(source: ConfigSource) -> Result<Stopped, StartError> {
     let loaded = source.read()?;
     logging::set_level(loaded.config.log.level);
-    if let Some(behind) = clock::behind(SystemTime::now(), clock::oldest_possible()) {
-        let days = behind.as_secs() / 86_400;
-        log::warn!(
-            event = "clock_wrong", behind_days = days;
-            "the clock is wrong, at least {days} days behind; the log has wrong times. Set it (`timedatectl set-time`), or give the \
-             board a time server; frames are served all the same"
-        );
-    }
     loaded.warnings.iter().for_each(|warning| log::warn!(event = "config_warning"; "{warning}"));
     App::build(loaded, source)?.run()
 }

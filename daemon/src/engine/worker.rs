@@ -248,8 +248,9 @@ impl Shared {
                     node, err = reason, suppressed; "node {node} failed on a frame"
                 );
             }
-            if !torch::device_answers(self.plan.device) {
-                log::error!(event = "device_lost", device:? = self.plan.device; "the device answers no more; a restart is needed");
+            let device = lane.pipeline().device_of(node).unwrap_or(self.plan.device);
+            if !torch::device_answers(device) {
+                log::error!(event = "device_lost", device:?; "the device answers no more; a restart is needed");
                 self.device_lost.store(true, Ordering::Relaxed);
             }
         }

@@ -46,7 +46,7 @@ pub enum Refusal {
     /// The program itself is not there.
     #[error(
         "the engine program {} cannot be started: {error}. The installation is not whole: install the package forgesyted again \
-         (`apt install --reinstall forgesyted`).", program.display()
+         (`apt install --reinstall ./forgesyted_*.deb`).", program.display()
     )]
     NoEngine {
         /// Where it should be.
@@ -67,7 +67,7 @@ pub enum Refusal {
     },
     /// There is no libtorch in the installation, and no other one is named.
     #[error(
-        "there is no libtorch in {}. `apt install forgesyted-libtorch` brings one for the CPU; to use one of this machine, \
+        "there is no libtorch in {}. `apt install ./forgesyted-libtorch_*.deb` brings one for the CPU; to use one of this machine, \
          such as NVIDIA's with CUDA, set engine.libtorch or FORGESYTED_LIBTORCH to its folder.", folder.display()
     )]
     NotInstalled {
@@ -130,7 +130,7 @@ fn advice(configured: bool) -> &'static str {
         "set engine.libtorch or FORGESYTED_LIBTORCH to one that fits, or remove it to use the package forgesyted-libtorch"
     } else {
         "install the packages forgesyted and forgesyted-libtorch of the same release (`apt install --reinstall \
-         forgesyted-libtorch`), or set engine.libtorch to a libtorch that fits"
+         ./forgesyted_*.deb ./forgesyted-libtorch_*.deb`), or set engine.libtorch to a libtorch that fits"
     }
 }
 

@@ -124,13 +124,15 @@ fn build(
     if let Some(asked) = node.max_batch.filter(|&asked| asked > built.max_batch()) {
         return Err(refused(format!("max_batch = {asked}: this kind runs frame by frame; leave it out")));
     }
+    let device = setup.device;
     let models = models.into_inner();
     let set = [("device", node.device.is_some()), ("precision", node.precision.is_some())];
     if let Some((key, _)) = set.iter().find(|(_, set)| *set && models.count == 0) {
         return Err(refused(format!("`{key}` is for a node that runs a model, and this one runs none; remove it")));
     }
     let inputs = earlier.iter().filter(|(id, _)| node.inputs.iter().any(|input| input == id)).map(|(_, at)| *at);
-    let node = PipelineNode { id: node.id.clone(), kind, inputs: inputs.collect(), gate, node: built };
+    let id = node.id.clone();
+    let node = PipelineNode { id, kind, inputs: inputs.collect(), gate, device, node: built };
     Ok((node, models.trials))
 }
 

@@ -8,7 +8,7 @@ use super::gate::Gate;
 use super::image::ImageNeed;
 use super::nodes::Node;
 use super::origin::Origin;
-use super::torch::Comparison;
+use super::torch::{Comparison, Device};
 use crate::telemetry::metrics::PipelineMetrics;
 
 /// A loaded, warm pipeline.
@@ -37,6 +37,8 @@ pub(super) struct PipelineNode {
     pub(super) inputs: Vec<usize>,
     /// When it runs.
     pub(super) gate: Gate,
+    /// Where its model runs, if it has one.
+    pub(super) device: Device,
     pub(super) node: Box<dyn Node>,
 }
 
@@ -69,6 +71,11 @@ impl Pipeline {
     /// Ids of its nodes, in the order in which they run.
     pub fn node_ids(&self) -> Vec<String> {
         self.nodes.iter().map(|node| node.id.clone()).collect()
+    }
+
+    /// Where the models of the node with this id run.
+    pub fn device_of(&self, id: &str) -> Option<Device> {
+        self.nodes.iter().find(|node| node.id == id).map(|node| node.device)
     }
 
     /// Nodes whose model runs in half precision, and what that did on the sample frame.
@@ -105,7 +112,8 @@ pub fn of_one_node(id: &str, node: Box<dyn Node>) -> Pipeline {
 
     let (image_need, max_batch) = (node.needs(), node.max_batch());
     let gate = Gate { every: 1, when: None };
-    let nodes = vec![PipelineNode { id: "node".to_owned(), kind: "test", inputs: Vec::new(), gate, node }];
+    let nodes =
+        vec![PipelineNode { id: "node".to_owned(), kind: "test", inputs: Vec::new(), gate, device: Device::Cpu, node }];
     let (id, name, file) = (id.to_owned(), id.to_owned(), PathBuf::from("/proc/self/exe"));
     let origin = Origin { file: Stamp::of(&file).expect("this program"), files: Vec::new() };
     Pipeline { id, name, file, nodes, image_need, origin, max_batch, metrics: None, comparisons: Vec::new() }

@@ -1,6 +1,7 @@
 //! Users and groups, from the files of the machine: who the service is, and what it may open.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The service's user; sysusers makes it.
@@ -30,6 +31,14 @@ pub struct Rights {
     pub mode: u32,
 }
 
+impl Rights {
+    /// Those of a file; `None` where it cannot be looked at.
+    pub fn of(path: &Path) -> Option<Rights> {
+        let about = fs::metadata(path).ok()?;
+        Some(Rights { uid: about.uid(), gid: about.gid(), mode: about.mode() & 0o777 })
+    }
+}
+
 impl Service {
     /// The service as the files below `root` describe it; `None` where its user does not exist.
     pub fn gather(root: &Path) -> Option<Service> {
@@ -41,14 +50,22 @@ impl Service {
     /// Whether it may read and write what has these rights. Access control lists are not looked at: those of devices are for
     /// who sits at the machine.
     pub fn may_use(&self, rights: Rights) -> bool {
-        let bits = if rights.uid == self.uid {
+        self.bits(rights) & 0o6 == 0o6
+    }
+
+    /// Whether it may read what has these rights.
+    pub fn may_read(&self, rights: Rights) -> bool {
+        self.bits(rights) & 0o4 != 0
+    }
+
+    fn bits(&self, rights: Rights) -> u32 {
+        if rights.uid == self.uid {
             rights.mode >> 6
         } else if self.gids.contains(&rights.gid) {
             rights.mode >> 3
         } else {
             rights.mode
-        };
-        bits & 0o6 == 0o6
+        }
     }
 }
 
@@ -156,6 +173,9 @@ mod tests {
             (0, 44, 0o606, false),
         ] {
             assert_eq!(service.may_use(Rights { uid, gid, mode }), expected, "{uid}:{gid} {mode:o}");
+        }
+        for (gid, mode, expected) in [(44, 0o640, true), (44, 0o604, false), (27, 0o604, true), (27, 0o640, false)] {
+            assert_eq!(service.may_read(Rights { uid: 0, gid, mode }), expected, "{gid} {mode:o}");
         }
     }
 }

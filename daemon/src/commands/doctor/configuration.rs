@@ -2,36 +2,12 @@
 
 use std::path::Path;
 
+use super::accounts::{Rights, SERVICE_USER, Service};
 use super::finding::Finding;
 use crate::config::{ConfigError, Loaded};
 
-/// Variables of the service alone, which its unit names.
-const SERVICE_VARIABLES: &str = "etc/default/forgesyted";
-
-/// A finding where the service has settings that this process has not, and so are not examined.
-pub fn of_service(root: &Path, environment: &[(String, String)]) -> Option<Finding> {
-    let text = match std::fs::read_to_string(root.join(SERVICE_VARIABLES)) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
-        Err(error) => {
-            let found = format!("/{SERVICE_VARIABLES}, which the service has too, cannot be read: {error}");
-            return Some(Finding::skipped("configuration", found));
-        }
-    };
-    let names = text.lines().filter_map(|line| line.trim_start().split_once('=')).map(|(name, _)| name.trim_end());
-    let ours = names.filter(|name| name.starts_with("FORGESYTED_") || name.starts_with("STREAM_"));
-    let absent: Vec<&str> = ours.filter(|name| !environment.iter().any(|(present, _)| present == name)).collect();
-    (!absent.is_empty()).then(|| {
-        let names = absent.join(", ");
-        let found = format!(
-            "the service has {names} from /{SERVICE_VARIABLES}; not examined here, unless given to this command"
-        );
-        Finding::skipped("configuration", found)
-    })
-}
-
-/// A finding for each problem, or one that all is well, and one for each oddity.
-pub fn judge(read: Result<&Loaded, &ConfigError>) -> Vec<Finding> {
+/// A finding for each problem, or one that all is well, and one for each oddity. `service`: who has to be able to read it.
+pub fn judge(read: Result<&Loaded, &ConfigError>, service: Option<&Service>) -> Vec<Finding> {
     let loaded = match read {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -40,30 +16,40 @@ pub fn judge(read: Result<&Loaded, &ConfigError>) -> Vec<Finding> {
             return problems.map(|problem| Finding::error("configuration", problem.to_string(), advice)).collect();
         }
     };
-    let file = loaded.file.as_ref().map_or("defaults, without a file".to_owned(), |file| file.display().to_string());
-    let mut findings = vec![Finding::ok("configuration", file)];
+    let mut findings = vec![match &loaded.file {
+        None => Finding::ok("configuration", "defaults, without a file"),
+        Some(file) => {
+            let hidden = |service: &Service| Rights::of(file).is_some_and(|rights| !service.may_read(rights));
+            if service.is_some_and(hidden) {
+                not_for_the_service(file)
+            } else {
+                Finding::ok("configuration", file.display().to_string())
+            }
+        }
+    }];
     let advice = "correct its spelling, or ignore this if it is another program's";
     findings.extend(loaded.warnings.iter().map(|warning| Finding::warning("configuration", warning, advice)));
     findings
 }
 
+fn not_for_the_service(file: &Path) -> Finding {
+    let file = file.display();
+    let advice = format!("chgrp {SERVICE_USER} {file} && chmod g+r {file}");
+    Finding::error(
+        "configuration",
+        format!("{file}: the service, which is the user {SERVICE_USER}, may not read it"),
+        advice,
+    )
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::commands::doctor::finding::Status;
     use crate::commands::doctor::tests::{Root, statuses};
     use crate::config;
-
-    #[test]
-    fn the_services_own_variables_are_named() {
-        let text = "# FORGESYTED_TOKEN=x\nOTHER=1\n STREAM_MAX_SESSIONS=4\nFORGESYTED_LISTEN=\"[::]:9\"\n";
-        let root = Root::new("service-variables", &[(SERVICE_VARIABLES, text)]);
-        let given = [("FORGESYTED_LISTEN".to_owned(), "[::]:9".to_owned())];
-        let found = of_service(&root.0, &given).unwrap();
-        assert_eq!(found.status, Status::Skipped);
-        assert!(found.found.starts_with("the service has STREAM_MAX_SESSIONS from /etc"), "{found:?}");
-        assert_eq!(of_service(&Root::new("no-service-variables", &[]).0, &given), None);
-    }
 
     #[test]
     fn every_problem_is_a_finding() {
@@ -72,12 +58,24 @@ mod tests {
             config::load(Some((Path::new("/etc/f.toml"), text)), &variables, None)
         };
         let good = load("", &[]).unwrap();
-        assert_eq!(judge(Ok(&good)), [Finding::ok("configuration", "/etc/f.toml")]);
+        assert_eq!(judge(Ok(&good), None), [Finding::ok("configuration", "/etc/f.toml")]);
         let odd = load("", &[("STREAM_X", "1")]).unwrap();
-        assert_eq!(statuses(&judge(Ok(&odd))), [Status::Ok, Status::Warning]);
+        assert_eq!(statuses(&judge(Ok(&odd), None)), [Status::Ok, Status::Warning]);
         let bad = load("[server]\nlisten = 1\nlisen = 2\n", &[]).unwrap_err();
-        let findings = judge(Err(&bad));
+        let findings = judge(Err(&bad), None);
         assert_eq!(statuses(&findings), [Status::Error, Status::Error]);
         assert!(findings[0].found.starts_with("/etc/f.toml:2: server.listen"), "{findings:?}");
+    }
+
+    #[test]
+    fn a_file_that_only_root_may_read_is_an_error() {
+        let root = Root::new("hidden", &[("f.toml", "")]);
+        let file = root.0.join("f.toml");
+        let good = config::load(Some((&file, "")), &[], None).unwrap();
+        let other = Service { uid: u32::MAX - 1, gid: u32::MAX - 1, gids: Vec::new() };
+        for (mode, expected) in [(0o600, Status::Error), (0o644, Status::Ok)] {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(statuses(&judge(Ok(&good), Some(&other))), [expected], "{mode:o}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use rustix::process::geteuid;
 use super::accounts::Service;
 use super::finding::Finding;
 use crate::commands::report::EngineReport;
-use crate::config::Config;
+use crate::config::{Config, ConfigSource};
 use crate::launch::child;
 
 /// Longest that loading and trying every pipeline may take.
@@ -30,9 +30,9 @@ pub enum Engine {
     Answered(EngineReport),
 }
 
-/// Asks the engine program, which gets this process's configuration. Of an installation, root asks it as the service's user:
+/// Asks the engine program, which gets the same configuration from the same variables. Of an installation, root asks it as the service's user:
 /// models run with the rights that they will have, and not with root's.
-pub fn gather(config: &Config, file: Option<&Path>, service: Option<&Service>) -> Engine {
+pub fn gather(config: &Config, source: &ConfigSource, service: Option<&Service>) -> Engine {
     let mut command = match engine_program(config) {
         Ok(command) => command,
         Err(refusal) => return Engine::Refused(refusal),
@@ -41,9 +41,9 @@ pub fn gather(config: &Config, file: Option<&Path>, service: Option<&Service>) -
     if let Some(service) = service.filter(|_| front && geteuid().is_root() && Path::new(SETPRIV).exists()) {
         command = as_user(&command, service);
     }
-    command.arg("inspect");
-    if let Some(file) = file {
-        command.arg("--config").arg(std::path::absolute(file).unwrap_or_else(|_| file.to_owned()));
+    command.arg("inspect").envs(source.environment.iter().map(|(name, value)| (name, value)));
+    if let Some(file) = &source.file {
+        command.arg("--config").arg(std::path::absolute(file).unwrap_or_else(|_| file.clone()));
     }
     match child::ask(&mut command, LIMIT) {
         Ok(answer) => {

@@ -11,6 +11,7 @@ mod clock;
 mod configuration;
 mod discovery;
 mod engine;
+mod environment;
 mod finding;
 mod groups;
 mod heat;
@@ -54,6 +55,7 @@ pub fn run(args: Args) -> ExitCode {
 
 /// Every check, on the machine whose files lie below `root`.
 fn examine(root: &Path, source: &ConfigSource) -> Vec<Finding> {
+    let (source, variables) = environment::of_service(root, source);
     let read = source.read();
     let account = Service::gather(root);
     let (unit, socket) = (service::gather(root, "forgesyted.service"), service::gather(root, "forgesyted.socket"));
@@ -61,11 +63,11 @@ fn examine(root: &Path, source: &ConfigSource) -> Vec<Finding> {
     let socket = service::is_active(&socket);
     let listen = read.as_ref().ok().map(|loaded| passed.unwrap_or(loaded.config.server.listen));
     let mut findings = vec![board::judge(&board::gather(root))];
-    findings.extend(configuration::judge(read.as_ref()));
-    findings.extend(configuration::of_service(root, &source.environment));
+    findings.extend(configuration::judge(read.as_ref(), account.as_ref()));
+    findings.extend(variables);
     match &read {
         Ok(loaded) => {
-            let engine = engine::gather(&loaded.config, source.file.as_deref(), account.as_ref());
+            let engine = engine::gather(&loaded.config, &source, account.as_ref());
             findings.extend(engine::judge(&engine, engine::gpu_node(root).as_deref()));
         }
         Err(_) => {

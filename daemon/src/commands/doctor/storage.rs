@@ -1,7 +1,6 @@
 //! The folders that the service keeps things in: there, writable, and room left.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{StatVfsMountFlags, statvfs};
@@ -36,13 +35,12 @@ pub fn gather(root: &Path) -> Vec<Folder> {
 
 fn look(root: &Path, folder: &str) -> Folder {
     let place = root.join(folder);
-    let about = fs::metadata(&place).ok();
     // Of a folder that is not there the file system is that of the nearest one above.
     let there = place.ancestors().find(|place| place.exists());
     let system = there.and_then(|place| statvfs(place).ok());
     Folder {
         path: Path::new("/").join(folder),
-        rights: about.map(|about| Rights { uid: about.uid(), gid: about.gid(), mode: about.mode() }),
+        rights: Rights::of(&place),
         read_only: system.as_ref().is_some_and(|system| system.f_flag.contains(StatVfsMountFlags::RDONLY)),
         free: system.map(|system| system.f_bavail.saturating_mul(system.f_frsize)),
     }
