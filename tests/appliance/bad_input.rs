@@ -46,6 +46,7 @@ fn a_configuration_that_it_may_not_read_is_refused() {
     appliance.sh("chmod 0600 /etc/forgesyted/forgesyted.toml");
     let said = refused(&appliance, &start(&appliance));
     assert!(said.contains("/etc/forgesyted/forgesyted.toml") && said.contains("Permission denied"), "{said}");
+    assert!(said.contains("Let the service read it: `chown root:forgesyted"), "{said}");
 }
 
 #[test]
@@ -117,9 +118,9 @@ fn a_libtorch_that_does_not_fit_is_refused() {
 #[ignore = "runs in the container: cargo xtask test-appliance"]
 fn no_libtorch_at_all_is_refused_until_its_package_comes() {
     let appliance = Appliance::serving();
-    appliance.sh("apt-get remove --yes forgesyted-libtorch");
     let since = appliance.now();
-    appliance.run("systemctl restart forgesyted");
+    // The package's script restarts the daemon, so that this is found now and not at the next boot.
+    appliance.sh("apt-get remove --yes forgesyted-libtorch");
     let said = refused(&appliance, &since);
     assert!(said.contains("forgesyted-libtorch"), "{said}");
     appliance.apt("", &["libtorch"]);

@@ -55,9 +55,13 @@ fn on_a_read_only_disk_it_serves() {
     appliance.wait_ready();
     appliance.client("scene").ask(&frames::camera());
     assert!(!appliance.run("touch /var/lib/forgesyted/test").status.success());
+    let storage = appliance.doctor("storage");
     appliance.sh("systemctl reload forgesyted && systemctl stop forgesyted");
     appliance.sh("umount --lazy /etc && umount --lazy /usr && umount --lazy /var");
     assert!(started.status.success());
+    assert_eq!(storage["status"], "error", "{storage}");
+    assert!(storage["found"].as_str().unwrap().contains("can only be read"), "{storage}");
+    assert!(storage["advice"].as_str().unwrap().contains("dmesg"), "{storage}");
 }
 
 #[test]

@@ -2,6 +2,25 @@
 
 use forgesyted_tests::builder::measure_node;
 use forgesyted_tests::{Appliance, frames, http, modules, wait};
+use serde_json::Value;
+
+/// The checks of `forgesyted doctor`.
+const CHECKS: [&str; 14] = [
+    "board",
+    "configuration",
+    "libtorch",
+    "device",
+    "pipelines",
+    "port",
+    "cameras",
+    "groups",
+    "storage",
+    "memory",
+    "clock",
+    "temperature",
+    "service",
+    "discovery",
+];
 
 /// Every file that is neither the kernel's nor apt's own: path, mode, owner, and content or target.
 const EVERYTHING: &str = r"
@@ -15,8 +34,12 @@ find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /
 fn a_fresh_system_serves_after_apt_install() {
     let appliance = Appliance::installed();
     appliance.sh("apt-get purge --yes forgesyted forgesyted-libtorch");
+    // A purge leaves the user; a fresh system has none.
+    appliance.sh("userdel forgesyted && ! getent passwd forgesyted");
     appliance.apt("", &["daemon", "libtorch"]);
     appliance.wait_ready();
+    // The user was there before the first start.
+    assert_eq!(appliance.property("NRestarts"), "0");
     assert_eq!(appliance.sh("systemctl is-active forgesyted; systemctl is-enabled forgesyted"), "active\nenabled");
     // Socket activation is for those who want it.
     assert_eq!(appliance.sh("systemctl is-enabled forgesyted.socket || true"), "disabled");
@@ -28,6 +51,36 @@ fn a_fresh_system_serves_after_apt_install() {
     assert!(["forgesyted", "render", "video"].iter().all(|group| groups.split(' ').any(|is| is == *group)), "{groups}");
     let owned = appliance.sh("find / -xdev -user forgesyted -not -path '/proc/*' | sort");
     assert_eq!(owned, "/var/cache/forgesyted\n/var/lib/forgesyted\n/var/lib/forgesyted/models");
+    doctor_finds_no_error(&appliance);
+}
+
+/// `doctor` has looked at everything. It may warn, as of a clock that nobody in a container keeps.
+fn doctor_finds_no_error(appliance: &Appliance) {
+    let examined = appliance.run("forgesyted doctor --json");
+    let report: Value = serde_json::from_slice(&examined.stdout).unwrap_or_else(|_| panic!("{examined:?}"));
+    let checks = report["checks"].as_array().unwrap();
+    for name in CHECKS {
+        assert!(checks.iter().any(|check| check["check"] == name), "no {name} in {report}");
+    }
+    let errors: Vec<&Value> = checks.iter().filter(|check| check["status"] == "error").collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    assert!(examined.status.success(), "{report}");
+}
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn shells_and_man_find_what_is_theirs() {
+    let appliance = Appliance::installed();
+    for completions in [
+        "/usr/share/bash-completion/completions/forgesyted",
+        "/usr/share/zsh/vendor-completions/_forgesyted",
+        "/usr/share/fish/vendor_completions.d/forgesyted.fish",
+    ] {
+        appliance.sh(&format!("grep --quiet doctor {completions}"));
+    }
+    for page in ["forgesyted", "forgesyted-serve", "forgesyted-doctor", "forgesyted-cameras-test"] {
+        appliance.sh(&format!(r"zcat /usr/share/man/man1/{page}.1.gz | grep --quiet '^\.TH {page} '"));
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@
 mod bad_input;
 mod bad_machine;
 mod install;
+mod libtorch;
 mod life;
 mod sandbox;
 mod socket;

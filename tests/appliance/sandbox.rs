@@ -40,6 +40,22 @@ fn the_kernel_holds_the_daemon_to_it() {
     assert!(member("video") && member("render"), "{groups}");
 }
 
+/// As systemd has loaded it; what a container's kernel makes of it differs.
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn memory_and_tasks_have_a_limit() {
+    let appliance = Appliance::installed();
+    let number = |text: String| text.parse::<u64>().unwrap_or_else(|_| panic!("{text} is no number"));
+    let unit = |key: &str| appliance.sh(&format!("sed -n 's/^{key}=//p' /usr/lib/systemd/system/forgesyted.service"));
+    assert_eq!(appliance.property("TasksMax"), unit("TasksMax"));
+    assert!(number(appliance.property("TasksMax")) > 0);
+    // systemd says bytes: that share of the machine's memory, or of less where its own group has a limit.
+    let share = number(unit("MemoryMax").trim_end_matches('%').to_owned());
+    let memory = number(appliance.sh("echo $(($(getconf _PHYS_PAGES) * $(getconf PAGE_SIZE)))"));
+    let limit = number(appliance.property("MemoryMax"));
+    assert!(limit > 0 && limit <= memory * share / 100, "{limit} of {memory} bytes");
+}
+
 /// What the daemon's user can do in the daemon's own view of the file system.
 #[test]
 #[ignore = "runs in the container: cargo xtask test-appliance"]

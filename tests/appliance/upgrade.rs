@@ -3,7 +3,7 @@
 use std::thread;
 
 use forgesyted_tests::client::Received;
-use forgesyted_tests::{Appliance, Client, frames};
+use forgesyted_tests::{Appliance, Client, frames, http};
 use serde_json::Value;
 
 /// Streams until the connection ends: how many results came, and everything from the first error on.
@@ -92,6 +92,24 @@ fn an_upgrade_that_is_called_off_leaves_the_daemon_that_runs() {
     assert_eq!(appliance.version("forgesyted"), version);
     client.ask(&frames::white());
     assert_eq!((appliance.property("ActiveState").as_str(), appliance.property("MainPID")), ("active", process));
+}
+
+/// Debian's policy: what an administrator has switched off stays off.
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn an_upgrade_starts_no_service_that_was_switched_off() {
+    for (switch_off, state) in [("disable", "disabled"), ("mask", "masked")] {
+        let appliance = Appliance::installed();
+        let current = appliance.version("forgesyted");
+        appliance.apt("--allow-downgrades", &["previous"]);
+        appliance.wait_ready();
+        appliance.sh(&format!("systemctl stop forgesyted && systemctl {switch_off} forgesyted"));
+        appliance.apt("", &["daemon"]);
+        assert_eq!(appliance.version("forgesyted"), current);
+        assert_eq!(appliance.sh("systemctl is-enabled forgesyted || true"), state);
+        assert_eq!(appliance.property("ActiveState"), "inactive", "{switch_off}");
+        assert!(http::try_get(appliance.http(), "/healthz").is_none(), "{switch_off}");
+    }
 }
 
 /// dpkg may configure libtorch first; both scripts would restart the daemon then.

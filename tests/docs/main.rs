@@ -1,12 +1,12 @@
 //! The documents stay true. Lives here: links and examples of the pages (`pages`), the tables that repeat what the code says
 //! (`tables`), the examples of node kinds (`nodes`) and the pipelines of the page of pipelines (`examples`), the routes as a running daemon
 //! answers them (`routes`), and the clients of the guide, run as they stand
-//! there (`clients`, in a `browser` too, also against a daemon played by `scripted`), and the lines of the log that `troubleshooting` is
-//! looked up by. The tables of settings and metrics are
-//! held by tests beside the code.
+//! there (`clients`, in a `browser` too, also against a daemon played by `scripted`), the lines of the log that `troubleshooting` is
+//! looked up by, and what `discovery` announces. The tables of settings and metrics are held by tests beside the code.
 
 mod browser;
 mod clients;
+mod discovery;
 mod examples;
 mod markdown;
 mod nodes;

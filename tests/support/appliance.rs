@@ -25,8 +25,9 @@ for place in /etc /usr /var /mnt; do
 done
 systemctl stop squatter.socket 2>/dev/null
 systemctl stop forgesyted.socket forgesyted.service 2>/dev/null
+systemctl unmask --quiet forgesyted.service 2>/dev/null
 systemctl disable --quiet forgesyted.socket 2>/dev/null
-rm -rf /etc/systemd/system/forgesyted.*.d /root/called-off
+rm -rf /etc/systemd/system/forgesyted.*.d /root/called-off /opt/torch /opt/libtorch
 wanted=$(dpkg-deb -f /packages/daemon.deb Version)
 there() { [ $(dpkg-query --show --showformat='${db:Status-Abbrev}${Version}' $1 2>/dev/null | tr -d ' ') = ii$2 ]; }
 if ! there forgesyted $wanted || ! there forgesyted-libtorch $(dpkg-deb -f /packages/libtorch.deb Version); then
