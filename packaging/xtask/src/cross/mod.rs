@@ -84,7 +84,7 @@ fn command(arch: Arch, profile: Profile, compiler: Option<&Path>, libtorch: &Pat
         cargo.env("RUSTC", compiler);
     }
     if profile == Profile::Release {
-        trim::paths_of_this_machine(&mut cargo, folder, libtorch);
+        trim::machine_and_day(&mut cargo, folder, libtorch);
     }
     cargo
 }

@@ -77,7 +77,7 @@ fn command(profile: Profile, what: &str) -> Command {
     };
     cargo.arg("--target-dir").arg(&folder);
     if profile == Profile::Release {
-        trim::paths_of_this_machine(&mut cargo, &folder, &paths::libtorch_link());
+        trim::machine_and_day(&mut cargo, &folder, &paths::libtorch_link());
     }
     cargo
 }

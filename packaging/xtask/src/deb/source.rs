@@ -20,7 +20,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// The checkout that this program belongs to. `SOURCE_DATE_EPOCH` stands for the commit's time where there is no git.
+    /// The checkout that this program belongs to. `SOURCE_DATE_EPOCH`, where it is set, stands for the commit's time.
     pub(super) fn of_checkout() -> Result<Self> {
         let root = paths::root();
         let time = match env::var("SOURCE_DATE_EPOCH") {

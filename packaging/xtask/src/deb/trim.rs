@@ -1,5 +1,5 @@
-//! Keeps the folders of the machine that builds out of what it builds: two machines get the same bytes, and nobody learns
-//! how the other's user is called.
+//! Keeps the folders of the machine that builds, and the day, out of what it builds: two machines get the same bytes, and nobody
+//! learns how the other's user is called.
 
 use std::env;
 use std::fs;
@@ -13,9 +13,13 @@ use crate::{paths, shell};
 /// Between the arguments in cargo's variable.
 const SEPARATOR: char = '\x1f';
 
+/// What is built is told that it is this day, 1 January 2026: libjpeg-turbo writes it into its version. It is not the commit's:
+/// what was built for an earlier one is not built again.
+const DAY: &str = "1767225600";
+
 /// Has the compilers of a `cargo` call, which builds in this folder against this libtorch, write other names for the folders
-/// of this machine. Flags of the user's own are left out: they would change what is built.
-pub fn paths_of_this_machine(cargo: &mut Command, target: &Path, libtorch: &Path) {
+/// of this machine and another day than today. Flags of the user's own are left out: they would change what is built.
+pub fn machine_and_day(cargo: &mut Command, target: &Path, libtorch: &Path) {
     let mut names = names();
     names.push((target.to_path_buf(), "/target".to_owned()));
     names.extend(fs::canonicalize(libtorch).map(|folder| (folder, "/libtorch".to_owned())));
@@ -27,6 +31,7 @@ pub fn paths_of_this_machine(cargo: &mut Command, target: &Path, libtorch: &Path
     let c: Vec<_> = tellable.map(|(path, name)| format!("-ffile-prefix-map={}={name}", path.display())).collect();
     cargo.env("CARGO_ENCODED_RUSTFLAGS", rust.join(&SEPARATOR.to_string()));
     cargo.env("CFLAGS", c.join(" ")).env("CXXFLAGS", c.join(" "));
+    cargo.env("SOURCE_DATE_EPOCH", DAY).env("TZ", "UTC");
 }
 
 /// Folders of this machine and what stands for them, the inner ones last: those win.
@@ -83,7 +88,7 @@ mod tests {
     #[test]
     fn both_compilers_are_told_and_the_inner_folder_wins() {
         let mut cargo = Command::new("cargo");
-        paths_of_this_machine(&mut cargo, &paths::root().join("target/deb"), &paths::libtorch_link());
+        machine_and_day(&mut cargo, &paths::root().join("target/deb"), &paths::libtorch_link());
         let value = |name: &str| {
             let found = cargo.get_envs().find(|(key, _)| *key == name).and_then(|(_, value)| value);
             found.unwrap().to_str().unwrap().to_owned()
@@ -93,6 +98,7 @@ mod tests {
         let position = |text: String| rust.find(&text).unwrap_or_else(|| panic!("no {text} in {rust}"));
         let outer = position(format!("--remap-path-prefix={}=/forgesyted", root.display()));
         assert!(outer < position(format!("--remap-path-prefix={}/target/deb=/target", root.display())));
+        assert_eq!((value("SOURCE_DATE_EPOCH").as_str(), value("TZ").as_str()), (DAY, "UTC"));
         assert!(value("CXXFLAGS").contains(&format!("-ffile-prefix-map={}=/forgesyted", root.display())));
     }
 
