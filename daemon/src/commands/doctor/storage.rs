@@ -1,6 +1,5 @@
 //! The folders that the service keeps things in: there, writable, and room left.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{StatVfsMountFlags, statvfs};
