@@ -52,6 +52,9 @@ fn what_does_not_fit_is_refused_with_what_to_do() {
     constant(&folder, "end2end.pt", "Tensor", "torch.zeros([1, 300, 6])");
     constant(&folder, "six.pt", "Tensor", "torch.zeros([1, 10, 8400])");
     constant(&folder, "seven.pt", "Tensor", "torch.full([1, 1, 6], 7.0)");
+    let masks = "(torch.full([1, 38, 8400], -1.5), torch.zeros([1, 32, 160, 160]))";
+    constant(&folder, "masks.pt", "Tuple[Tensor, Tensor]", masks);
+    constant(&folder, "poses.pt", "Tensor", "torch.full([1, 8400, 56], 320.0)");
     let fussy = modules::module("Tensor", "ops.prim.RaiseException(\"640 wanted\")\nreturn x");
     folder.write("fussy.pt", modules::archive("fussy", &fussy));
     let size = "input_size = [320, 320]\n";
@@ -59,6 +62,18 @@ fn what_does_not_fit_is_refused_with_what_to_do() {
     let cases = [
         ("end2end.pt", "yolo", size.to_owned(), "tensor [1, 300, 6], and format = \"yolo\" expects"),
         ("six.pt", "yolo", size.to_owned() + labels, "labels has 3 names and the module has 6 classes"),
+        (
+            "masks.pt",
+            "yolo",
+            size.to_owned(),
+            "sees 34 classes, and a score of one is -1.5, not 0 to 1; a segmentation export belongs",
+        ),
+        (
+            "poses.pt",
+            "yolov5",
+            size.to_owned(),
+            "tensor [1, 8400, 56], in which format = \"yolov5\" sees 51 classes, and a score",
+        ),
         ("seven.pt", "yolo-end2end", size.to_owned() + labels, "class 7, and labels has 3 names"),
         ("fussy.pt", "yolo", size.to_owned(), "fails on a picture of 320x320 (its input_size): "),
         ("six.pt", "yolo", String::new(), "input_size is missing: "),
@@ -81,9 +96,12 @@ fn what_does_not_fit_is_refused_with_what_to_do() {
         assert!(rejection.reason.contains(part), "{model}: {}", rejection.reason);
     }
     let page = page("docs/nodes-detect.md").text;
-    for part in
-        ["labels has 80 names and the module has 6 classes", "class 7, and labels has 3 names", "input_size is missing"]
-    {
+    for part in [
+        "labels has 80 names and the module has 6 classes",
+        "class 7, and labels has 3 names",
+        "input_size is missing",
+        "and a score of one is -1.5, not 0 to 1",
+    ] {
         assert!(page.contains(part), "the page does not say: {part}");
     }
 }

@@ -158,6 +158,7 @@ fn mistakes_in_pipelines_are_told_as_the_page_says() {
         ("batch_none", noop("max_batch = 0")),
         ("batch_kind", noop("max_batch = 8")),
         ("batch_module", measure("model = \"number.pt\"\nmax_batch = 8")),
+        ("wrong_size", node("kind = \"classify\"\nmodel = \"raises.pt\"\ninput_size = [320, 320]")),
         ("raises", measure("model = \"raises.pt\"")),
         ("yard", noop("")),
     ];

@@ -65,6 +65,20 @@ fn a_module_that_mixes_pictures_is_found_out_at_load() {
 }
 
 #[test]
+fn a_module_that_fails_on_a_single_picture_is_not_told_to_leave_batches() {
+    let fussy = module(
+        "Tensor",
+        "if x.size(3) != 64:\n  ops.prim.RaiseException(\"64 wanted\")\nreturn torch.mean(x, [1, 2, 3])",
+    );
+    let why = refusal("fussy", &fussy, "max_batch = 4");
+    assert!(
+        why.contains("the module fails on a picture of 32x32 (its input_size): ") && why.contains("64 wanted"),
+        "{why}"
+    );
+    assert!(!why.contains("max_batch") && !why.contains("eave it out"), "{why}");
+}
+
+#[test]
 fn without_max_batch_a_cpu_runs_frame_by_frame() {
     let daemon = with_batches("rows", &mean_of_each(), "").start();
     let result: Value = daemon.client("rows").ask(&frames::black());

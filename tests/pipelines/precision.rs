@@ -1,9 +1,11 @@
 //! Half precision and devices, for the engine and for a node: results stay near float32's, the log and `check` say how near
 //! and whether it is faster, and what cannot run so is refused with a sentence.
 
+use std::fs;
+
 use forgesyted_tests::builder::measure_node;
-use forgesyted_tests::modules::module;
-use forgesyted_tests::{Builder, Daemon, frames};
+use forgesyted_tests::modules::{detector, module};
+use forgesyted_tests::{Builder, Daemon, frames, sources};
 use serde_json::{Value, json};
 
 /// libtorch's numbers for kinds of floats.
@@ -77,6 +79,56 @@ fn check_says_what_half_precision_does() {
         assert_eq!(said.lines().filter(|line| line.starts_with(&start)).count(), 1, "{said}");
     }
     assert!(!said.contains("in fp32: at most"), "{said}");
+}
+
+#[test]
+fn the_weights_of_a_shipped_model_are_turned_and_it_finds_the_same_lines() {
+    let root = sources::root();
+    let regions = fs::read_to_string(root.join("config/pipelines/text_regions.toml")).unwrap();
+    let half = regions.replace("id = \"text_regions\"", "id = \"half\"") + "precision = \"bf16\"\n";
+    let daemon = Daemon::builder()
+        .file("models/text_detector.pt", fs::read(root.join("config/models/text_detector.pt")).unwrap())
+        .file("pipelines/text_regions.toml", regions)
+        .file("pipelines/half.toml", half)
+        .start();
+    let picture = fs::read(root.join("tests/pipelines/text.jpg")).unwrap();
+    let lines = |pipeline: &str| daemon.client(pipeline).ask(&picture)["detections"].as_array().unwrap().clone();
+    let (fp32, bf16) = (lines("text_regions"), lines("half"));
+    assert_eq!((fp32.len(), bf16.len()), (5, 5));
+    let numbers =
+        |of: &Value| -> Vec<f64> { of["box"].as_array().unwrap().iter().map(|edge| edge.as_f64().unwrap()).collect() };
+    for line in &fp32 {
+        let near = |other: &&Value| numbers(line).iter().zip(numbers(other)).all(|(a, b)| (a - b).abs() < 5.0);
+        assert_eq!(bf16.iter().filter(near).count(), 1, "{line} in {bf16:?}");
+    }
+    let said = daemon.events().of_kind("precision");
+    assert_eq!(said.len(), 1, "{said:?}");
+    let difference = said[0]["largest_difference"].as_f64().unwrap();
+    assert!(difference > 0.0 && difference < 0.5, "rounded, and not wrong: {said:?}");
+}
+
+#[test]
+fn a_model_with_nothing_to_run_on_in_the_sample_frame_is_not_compared() {
+    let scores = module("Tensor", "return torch.mean(x, [2, 3])");
+    let classify = "[[node]]\nid = \"kind\"\nkind = \"classify\"\ninputs = [\"find\"]\nmodel = \"scores.pt\"\n\
+                    input_size = [16, 16]\nprecision = \"bf16\"\n";
+    let found = "_0 = torch.append(found, self.found_one(0.0, 0.0, 90.0, 90.0, 0.9, \"box\", 0))";
+    let pipeline = |builder: Builder, id: &str, body: &str| {
+        let nodes = measure_node("find", "").replace("find.pt", &format!("{id}.pt")) + classify;
+        builder.model(id, &detector(body)).pipeline(id, &nodes)
+    };
+    let builder = Daemon::builder().model("scores", &scores);
+    let builder = pipeline(pipeline(builder, "nothing", ""), "something", found);
+    let checked = builder.run("check");
+    let told = String::from_utf8_lossy(&checked.stdout);
+    assert!(told.contains("of pipeline nothing in bf16: not compared with fp32"), "{told}");
+    assert!(told.contains("of pipeline something in bf16: at most "), "{told}");
+    let said = builder.start().events().of_kind("precision");
+    let line = |id: &str| said.iter().find(|line| line["pipeline_id"] == id).unwrap();
+    for key in ["largest_difference", "took_ms", "fp32_took_ms"] {
+        assert!(line("nothing")[key].is_null(), "{said:?}");
+        assert!(line("something")[key].is_number(), "{said:?}");
+    }
 }
 
 #[test]

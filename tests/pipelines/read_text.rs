@@ -41,8 +41,12 @@ fn read_node(more: &str) -> String {
 }
 
 fn reading(boxes: &[[i32; 4]]) -> Builder {
+    reading_with(&brightness_reader(), boxes)
+}
+
+fn reading_with(reader: &str, boxes: &[[i32; 4]]) -> Builder {
     let nodes = measure_node("found", "input_size = [8, 8]") + &read_node("widths = [16, 64]");
-    Daemon::builder().model("found", &finds(boxes)).model("reader", &brightness_reader()).pipeline("signs", &nodes)
+    Daemon::builder().model("found", &finds(boxes)).model("reader", reader).pipeline("signs", &nodes)
 }
 
 /// White on the left, black on the right.
@@ -71,6 +75,26 @@ fn every_detection_gets_the_text_of_its_own_crop() {
         (&json!([100.0, 10.0, 120.0, 30.0]), &json!("sign"), &json!(7))
     );
     assert!(first["text_score"].as_f64().unwrap() > 0.9, "{first}");
+}
+
+#[test]
+fn crops_go_together_only_to_readers_that_were_seen_to_take_them() {
+    // What a reader does with more than one crop.
+    let with_several = |more: &str| {
+        brightness_reader().replace("    steps =", &format!("    if x.size(0) > 1:\n      {more}\n    steps ="))
+    };
+    let boxes = [[100, 10, 120, 30], [0, 50, 60, 60], [10, 10, 30, 30], [70, 80, 128, 90]];
+    for (name, reader) in [
+        ("mixes", with_several("bright = torch.sub(bright, torch.mean(bright))")),
+        ("was traced for one", with_several("bright = torch.slice(bright, 0, 0, 1)")),
+        ("repeats", with_several("bright = torch.expand_as(torch.slice(bright, 0, 0, 1), bright)")),
+        ("refuses", with_several("ops.prim.RaiseException(\"one at a time\")")),
+    ] {
+        let daemon = reading_with(&reader, &boxes).start();
+        assert_eq!(daemon.events().of_kind("pipeline_rejected"), Vec::<Value>::new(), "{name}");
+        let result = daemon.client("signs").ask(&half_white(128, 96));
+        assert_eq!(texts(&result), ["b", "a", "a", "b"], "{name}");
+    }
 }
 
 #[test]
@@ -104,7 +128,7 @@ fn a_reader_whose_output_does_not_fit_is_refused_at_load() {
         ("return x", "[1, 3, 32, 16]"),
         ("return torch.mean(x, [2])", "[1, 3, 16]"),
         ("return torch.zeros([5, 1, 3])", "[5, 1, 3]"),
-        ("return torch.zeros([1, 4, 3])", "[1, 4, 3]"),
+        ("return torch.zeros([1, 4, 4])", "[1, 4, 4]"),
     ] {
         let builder =
             Daemon::builder().model("found", &finds(&[])).model("reader", &reader(body)).pipeline("signs", &nodes);

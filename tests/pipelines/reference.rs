@@ -2,7 +2,8 @@
 //! the same model and thresholds, what the package's own predictor found, or how it classified them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use forgesyted::config::{DeviceChoice, EngineConfig, Precision};
@@ -11,7 +12,7 @@ use forgesyted::pipeline::frame::Frame;
 use forgesyted::pipeline::registry::PipelineRegistry;
 use forgesyted::pipeline::service::{self, FrameRun, Scratch};
 use forgesyted::pipeline::torch::{self, Device};
-use forgesyted::pipeline::{LoadPlan, PipelineState};
+use forgesyted::pipeline::{LoadPlan, Pipeline, PipelineState};
 use forgesyted::telemetry::metrics::Metrics;
 use forgesyted_tests::folder::Folder;
 use forgesyted_tests::sources;
@@ -22,6 +23,9 @@ use xtask::test::REFERENCE_VARIABLE;
 const PIXEL: f64 = 1.0;
 const SCORE: f64 = 0.01;
 const MASK_IOU: f64 = 0.95;
+/// The most by which a box's edge and a score may differ in a batch from what they are alone.
+const PIXEL_IN_BATCH: f64 = 0.05;
+const SCORE_IN_BATCH: f64 = 0.001;
 
 /// Where the models are that `make.py` made; none, with a reason, where nobody did.
 fn models() -> Option<PathBuf> {
@@ -46,9 +50,10 @@ fn golden(kind: &str) -> Vec<(String, Value)> {
     all.filter(|(_, golden): &(String, Value)| golden["kind"] == kind).collect()
 }
 
-/// A pipeline of one node with a case's settings, as somebody would write it.
-fn pipeline(golden: &Value, case: &Value) -> String {
+/// A pipeline of one node with a case's settings, as somebody would write it, and the most frames of a batch.
+fn pipeline(golden: &Value, case: &Value, max_batch: usize) -> String {
     let mut node = toml::Table::new();
+    node.insert("max_batch".to_owned(), toml::Value::try_from(max_batch).unwrap());
     let settings = ["model", "kind", "format", "input_size", "mean", "std", "labels"];
     let settings = settings.iter().map(|key| (*key, &golden[*key]));
     let of_case =
@@ -66,9 +71,14 @@ fn pipeline(golden: &Value, case: &Value) -> String {
 }
 
 /// What the daemon's own code finds on a case's picture.
-fn ask(golden: &Value, case: &Value, models: &std::path::Path) -> Value {
+fn ask(golden: &Value, case: &Value, models: &Path) -> Value {
+    run(&load(golden, case, models, 1), &[case]).remove(0)
+}
+
+/// The pipeline of a case, loaded.
+fn load(golden: &Value, case: &Value, models: &Path, max_batch: usize) -> Arc<Pipeline> {
     let folder = Folder::new();
-    folder.write("reference.toml", pipeline(golden, case));
+    folder.write("reference.toml", pipeline(golden, case, max_batch));
     let plan = LoadPlan {
         dirs: vec![folder.path().to_owned()],
         model_dirs: vec![models.to_owned()],
@@ -79,12 +89,21 @@ fn ask(golden: &Value, case: &Value, models: &std::path::Path) -> Value {
     let loaded = registry.load(&plan, &Metrics::new("0", "0").unwrap());
     assert!(loaded.rejected.is_empty(), "{:?}", loaded.rejected);
     registry.swap(loaded);
-    let picture = sources::root().join("tests/reference/pictures").join(case["picture"].as_str().unwrap());
-    let frame = Frame::jpeg(fs::read(picture).unwrap().into());
-    let mut state = PipelineState::default();
-    let run = FrameRun { frame_index: 1, frame: &frame, could_run_at: Instant::now(), state: &mut state };
-    let result = service::run_on_frame(&registry.get("reference").unwrap(), run, &mut Scratch::default()).unwrap();
-    serde_json::from_str(&result).unwrap()
+    registry.get("reference").unwrap()
+}
+
+/// What it finds on the pictures of these cases, together in one batch.
+fn run(pipeline: &Pipeline, cases: &[&Value]) -> Vec<Value> {
+    let pictures = sources::root().join("tests/reference/pictures");
+    let frame = |case: &&Value| {
+        let jpeg = fs::read(pictures.join(case["picture"].as_str().unwrap())).unwrap();
+        (Frame::jpeg(jpeg.into()), PipelineState::default())
+    };
+    let mut frames: Vec<(Frame, PipelineState)> = cases.iter().map(frame).collect();
+    let run = |(frame, state)| FrameRun { frame_index: 1, frame, could_run_at: Instant::now(), state };
+    let mut runs: Vec<FrameRun<'_>> = frames.iter_mut().map(|(frame, state)| run((&*frame, state))).collect();
+    let results = service::run_on_frames(pipeline, &mut runs, &mut Scratch::default());
+    results.into_iter().map(|result| serde_json::from_str(&result.unwrap()).unwrap()).collect()
 }
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -170,6 +189,48 @@ fn instance_masks_are_those_of_their_package() {
         let area = found["area"].as_f64().unwrap();
         assert!((area - pixels as f64).abs() <= 0.05 * pixels as f64 + 4.0, "{what}: area {area} of {pixels}");
     });
+}
+
+#[test]
+fn a_picture_in_a_batch_gets_what_it_gets_alone() {
+    let Some(models) = models() else { return };
+    device::plan(&EngineConfig { device: DeviceChoice::Cpu, ..EngineConfig::default() }).unwrap();
+    let _no_grad = torch::prepare_thread(1);
+    for (kind, name) in [("detect", "yolov8n-320"), ("segment", "yolov8n-seg-320"), ("classify", "resnet18")] {
+        let (_, golden) = golden(kind).into_iter().find(|(found, _)| found == name).unwrap();
+        let cases = golden["cases"].as_array().unwrap();
+        let other = cases.iter().find(|case| case["picture"] != cases[0]["picture"]);
+        let pair = [&cases[0], other.unwrap()];
+        let pipeline = load(&golden, pair[0], &models, 2);
+        assert_eq!(pipeline.max_batch(), 2, "{name}");
+        for (case, together) in pair.iter().zip(run(&pipeline, &pair)) {
+            let alone = run(&pipeline, &[*case]).remove(0);
+            let what = format!("{name}, {} in a batch", case["picture"]);
+            let key = if kind == "classify" { "classes" } else { "detections" };
+            same_in_batch(together[key].as_array().unwrap(), alone[key].as_array().unwrap(), &what);
+        }
+    }
+}
+
+/// Each of what was found alone is found in the batch, and nothing else is.
+fn same_in_batch(together: &[Value], alone: &[Value], what: &str) {
+    assert!(!alone.is_empty(), "{what}: nothing to compare");
+    assert_eq!(together.len(), alone.len(), "{what}");
+    let mut free: Vec<&Value> = together.iter().collect();
+    let score = |one: &Value| one["score"].as_f64().unwrap();
+    for expected in alone {
+        let at = free.iter().position(|found| {
+            let edges = |one: &Value| if one["box"].is_null() { Vec::new() } else { numbers(&one["box"]) };
+            found["class_id"] == expected["class_id"]
+                && found["label"] == expected["label"]
+                && (score(found) - score(expected)).abs() <= SCORE_IN_BATCH
+                && edges(found).iter().zip(edges(expected)).all(|(a, b)| (a - b).abs() <= PIXEL_IN_BATCH)
+        });
+        let found = free.swap_remove(at.unwrap_or_else(|| panic!("{what}: nothing like {expected} in {free:?}")));
+        if let Some(area) = expected["area"].as_f64() {
+            assert!((found["area"].as_f64().unwrap() - area).abs() <= 0.01 * area + 1.0, "{what}: {found}, {expected}");
+        }
+    }
 }
 
 /// Width and height of the picture that a case's name ends with, as its mask has them: rows first.

@@ -26,7 +26,9 @@ const LINES: [&str; 5] = ["Platform 9", "Next train 14:35", "Gate B12 closed", "
 
 #[test]
 fn the_shipped_yolo_ocr_reads_a_rendered_picture() {
-    let daemon = shipped(&["yolo_ocr", "text_regions"]).start();
+    let daemon = shipped(&["yolo_ocr", "text_regions"]).setting("log.level", r#""debug""#).start();
+    // The reader takes its crops together, or it would be several times as slow.
+    assert_eq!(daemon.events().of_kind("no_batches"), Vec::<Value>::new());
     let result = daemon.client("yolo_ocr").ask(&picture());
     let mut found = texts(&result);
     let mut expected = LINES;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::JoinHandle;
 
@@ -189,10 +189,13 @@ fn take_in(context: &Context, loaded: Loaded) -> String {
             "pipeline {} is loaded and warm", pipeline.id()
         );
         for (node, found) in pipeline.comparisons() {
+            // What is not known is null.
+            let millis = |time: Option<Duration>| time.map_or(f64::NAN, |time| time.as_secs_f64() * 1e3);
             log::info!(
                 event = "precision", pipeline_id = pipeline.id(), node, precision:% = found.precision,
-                largest_difference = found.largest_difference.unwrap_or(f64::NAN), took_ms = found.took.as_secs_f64() * 1e3,
-                fp32_took_ms = found.fp32_took.as_secs_f64() * 1e3; "node \"{node}\" of pipeline {} in {found}", pipeline.id()
+                largest_difference = found.difference.and_then(|it| it.largest).unwrap_or(f64::NAN),
+                took_ms = millis(found.difference.map(|it| it.took)), fp32_took_ms = millis(found.difference.map(|it| it.fp32_took));
+                "node \"{node}\" of pipeline {} in {found}", pipeline.id()
             );
         }
     }

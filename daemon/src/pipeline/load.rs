@@ -78,7 +78,10 @@ pub(super) fn load(file: &Path, plan: &LoadPlan, files: &RefCell<Named>) -> Resu
         metrics: None,
         comparisons: Vec::new(),
     };
+    // What is told of them is of the sample frame alone.
+    trials.iter().flatten().for_each(|trial| trial.restart());
     warm_up(&pipeline)?;
+    pipeline.nodes.iter().for_each(|node| node.node.end_trial());
     pipeline.comparisons = ended(&pipeline, &trials);
     Ok(pipeline)
 }

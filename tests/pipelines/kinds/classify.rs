@@ -123,8 +123,10 @@ fn batches_go_only_to_modules_that_were_seen_to_take_them() {
     let mixes = "scores = torch.sub(scores, torch.mean(scores, [0], True))\n\
                  if x.size(0) == 1:\n  scores = torch.mean(x, [2, 3])";
     let forgets = "scores = torch.slice(scores, 0, 0, 1)";
-    let models = [("takes", tells), ("refuses", refuses), ("mixes", mixes), ("forgets", forgets)];
-    let mut builder = Daemon::builder().model("find", &finds);
+    // Every row is that of the first picture, which is right for the first.
+    let repeats = "scores = torch.expand_as(torch.slice(scores, 0, 0, 1), scores)";
+    let models = [("takes", tells), ("refuses", refuses), ("mixes", mixes), ("forgets", forgets), ("repeats", repeats)];
+    let mut builder = Daemon::builder().model("find", &finds).setting("log.level", r#""debug""#);
     for (id, body) in models {
         let kind = classify("inputs = [\"find\"]").replace("colours.pt", &format!("{id}.pt"));
         builder = builder.model(id, &shown(body)).pipeline(id, &format!("{}{kind}", find()));
@@ -136,11 +138,13 @@ fn batches_go_only_to_modules_that_were_seen_to_take_them() {
         ("refuses", ["red", "blue"]),
         ("mixes", ["red", "blue"]),
         ("forgets", ["red", "blue"]),
+        ("repeats", ["red", "blue"]),
     ] {
         let result = daemon.client(id).ask(&halves());
         let kinds: Vec<&str> = result["detections"].as_array().unwrap().iter().map(best).collect();
         assert_eq!(kinds, expected, "{id}: {result}");
     }
+    assert_eq!(daemon.events().of_kind("no_batches").len(), 4, "each but the first");
 }
 
 #[test]
@@ -153,6 +157,12 @@ fn a_model_that_is_no_such_classifier_is_refused_with_what_it_gave() {
     let why = model("Tensor", "return torch.mean(x, [1])", size);
     assert!(
         why.contains("node \"kind\": the model returned tensor [1, 16, 16]") && why.contains("[1, classes]"),
+        "{why}"
+    );
+    let fussy = "if x.size(3) != 64:\n  ops.prim.RaiseException(\"64 wanted\")\nreturn torch.mean(x, [2, 3])";
+    let why = model("Tensor", fussy, size);
+    assert!(
+        why.contains("the module fails on a picture of 16x16 (its input_size): ") && why.contains("64 wanted"),
         "{why}"
     );
     let why = model("float", "return 1.0", size);

@@ -3,7 +3,9 @@
 //! as such (`streaming/pipeline_integration`).
 
 mod classify;
+mod detect;
 mod filter;
+mod segment;
 mod track;
 mod turns;
 

@@ -1,7 +1,7 @@
 //! Whether a module takes batches: found out at load, by running it, and never assumed. A traced module may have kept the
 //! number 1, and one that looks at the whole batch (a maximum, a count) would mix what belongs to several sessions.
 
-use super::NodeSetup;
+use super::{NodeSetup, fails_on};
 use crate::config::Precision;
 use crate::pipeline::torch::{Array, Device, Input, Module, Normalise, Returned};
 
@@ -17,9 +17,21 @@ const OF_LARGEST: f32 = 1e-5;
 const OF_LARGEST_ON_A_GPU: f32 = 1e-3;
 /// Half precision: bfloat16 has 8 bits of them.
 const OF_LARGEST_IN_HALF: f32 = 2e-2;
+/// The numbers of classifiers and readers are all scores, none of them small beside pixels.
+const OF_LARGEST_SCORE: f32 = 1e-3;
+/// Different pictures that a module is tried on, and as many crops go together at the trial.
+const PICTURES: usize = 3;
+
+/// Why a module runs picture by picture.
+enum Refusal {
+    /// It fails on a single one, whatever batches are.
+    Alone(String),
+    /// What it did with a batch.
+    Together(String),
+}
 
 /// Most frames that a module with one picture tensor as its input runs at once: what the pipeline file asks for, or what
-/// the device gains by (1 on a CPU, 8 on a GPU), if the module can. It is run on two different pictures of this size, one by
+/// the device gains by (1 on a CPU, 8 on a GPU), if the module can. It is run on different pictures of this size, one by
 /// one and in batches of 2 and of the largest number; each row has to equal the picture's own run.
 ///
 /// # Errors
@@ -35,22 +47,50 @@ pub(super) fn probe_batch(
         return Ok(1);
     }
     let found = if *normalise == Normalise::Bytes {
-        Err("`input = \"u8\"` gives the module one picture without a batch dimension".to_owned())
+        Err(Refusal::Together("`input = \"u8\"` gives the module one picture without a batch dimension".to_owned()))
     } else {
-        let noise = match (setup.precision, setup.device) {
-            (Precision::Fp32, Device::Cpu) => OF_LARGEST,
-            (Precision::Fp32, _) => OF_LARGEST_ON_A_GPU,
-            _ => OF_LARGEST_IN_HALF,
-        };
-        takes_batches(module, (width, height), normalise, wanted, noise)
+        let mut sizes = vec![2, wanted];
+        sizes.dedup();
+        takes_batches(module, (width, height), normalise, &sizes, noise(setup))
     };
     match (found, setup.max_batch) {
         (Ok(()), _) => Ok(wanted),
-        (Err(reason), Some(_)) => Err(format!("max_batch = {wanted}: {reason}. Leave it out, or set it to 1")),
-        (Err(reason), None) => {
+        (Err(Refusal::Together(reason)), Some(_)) => {
+            Err(format!("max_batch = {wanted}: {reason}. Leave it out, or set it to 1"))
+        }
+        // Leaving out `max_batch` would not help.
+        (Err(Refusal::Alone(reason)), Some(_)) if setup.settings.contains_key("input_size") => {
+            Err(fails_on(width, height)(reason))
+        }
+        (Err(Refusal::Alone(reason)), Some(_)) => Err(reason),
+        (Err(Refusal::Alone(reason) | Refusal::Together(reason)), None) => {
             log::debug!(event = "no_batches", node = setup.id, err = reason; "node {} runs frame by frame", setup.id);
             Ok(1)
         }
+    }
+}
+
+/// Whether a module that gives scores may have several crops of this size at once: each of some different ones has to
+/// have in a batch what it has alone.
+pub(super) fn crops_go_together(
+    setup: &NodeSetup<'_>,
+    module: &Module,
+    size: (usize, usize),
+    normalise: &Normalise,
+) -> bool {
+    let found = takes_batches(module, size, normalise, &[PICTURES], noise(setup).max(OF_LARGEST_SCORE));
+    if let Err(Refusal::Alone(reason) | Refusal::Together(reason)) = &found {
+        log::debug!(event = "no_batches", node = setup.id, err = reason; "node {} runs crop by crop", setup.id);
+    }
+    found.is_ok()
+}
+
+/// What of the largest number of a tensor is no difference, where this node's model runs.
+fn noise(setup: &NodeSetup<'_>) -> f32 {
+    match (setup.precision, setup.device) {
+        (Precision::Fp32, Device::Cpu) => OF_LARGEST,
+        (Precision::Fp32, _) => OF_LARGEST_ON_A_GPU,
+        _ => OF_LARGEST_IN_HALF,
     }
 }
 
@@ -58,35 +98,34 @@ fn takes_batches(
     module: &Module,
     (width, height): (usize, usize),
     normalise: &Normalise,
-    most: usize,
+    sizes: &[usize],
     noise: f32,
-) -> Result<(), String> {
-    let pictures = [picture(width, height, 0), picture(width, height, 1)];
-    let alone = |rgb: &Vec<u8>| module.run_rows(&Input::of(rgb, width, height)?, normalise).map(|mut rows| rows.pop());
-    let own: Vec<Option<Returned>> = pictures.iter().map(alone).collect::<Result<_, _>>()?;
-    let mut sizes = vec![2, most];
-    sizes.dedup();
-    for frames in sizes {
+) -> Result<(), Refusal> {
+    let most = sizes.iter().copied().max().unwrap_or(0);
+    let pictures: Vec<Vec<u8>> = (0..most.min(PICTURES)).map(|which| picture(width, height, which)).collect();
+    let alone = |rgb: &Vec<u8>| module.run(&Input::of(rgb, width, height)?, normalise);
+    let own: Vec<Returned> = pictures.iter().map(alone).collect::<Result<_, _>>().map_err(Refusal::Alone)?;
+    for &frames in sizes {
         let mut input = Input::new(width, height);
-        pictures.iter().cycle().take(frames).try_for_each(|rgb| input.push(rgb))?;
-        let rows = module.run_rows(&input, normalise).map_err(|reason| format!("as a batch of {frames}, {reason}"))?;
-        for (row, own) in rows.iter().zip(own.iter().cycle()) {
-            if !own.as_ref().is_some_and(|own| is_same(row, own, noise)) {
-                return Err(format!(
-                    "in a batch of {frames} the module gives other values than for each picture alone"
-                ));
-            }
+        let rows = pictures.iter().cycle().take(frames).try_for_each(|rgb| input.push(rgb));
+        let rows = rows.and_then(|()| module.run_rows(&input, normalise));
+        let rows = rows.map_err(|reason| Refusal::Together(format!("as a batch of {frames}, {reason}")))?;
+        if !rows.iter().zip(own.iter().cycle()).all(|(row, own)| is_same(row, own, noise)) {
+            return Err(Refusal::Together(format!(
+                "in a batch of {frames} the module gives other values than for each picture alone"
+            )));
         }
     }
     Ok(())
 }
 
-/// One of two pictures that differ everywhere: gradients with edges, and the same turned over and darker.
+/// One of a few pictures that differ everywhere: gradients with edges, the same turned over and darker, and brighter stripes.
 fn picture(width: usize, height: usize, which: usize) -> Vec<u8> {
     let byte = |value: usize| u8::try_from(value % 256).unwrap_or(0);
     let pixel = |x: usize, y: usize| match which {
         0 => [byte(x), byte(y), if (x / 32 + y / 32).is_multiple_of(2) { 40 } else { 210 }],
-        _ => [byte(255 - y % 256) / 2, byte(x * 3) / 2, if (x / 16).is_multiple_of(2) { 90 } else { 0 }],
+        1 => [byte(255 - y % 256) / 2, byte(x * 3) / 2, if (x / 16).is_multiple_of(2) { 90 } else { 0 }],
+        _ => [if (x / 4).is_multiple_of(2) { 250 } else { 120 }, 255 - byte(x + y) / 2, 160 + byte(y * 5) / 4],
     };
     (0..height).flat_map(|y| (0..width).flat_map(move |x| pixel(x, y))).collect()
 }

@@ -62,6 +62,10 @@ pub trait Node: Send + Sync + fmt::Debug {
         1
     }
 
+    /// Its pipeline is loaded: what comes now is live. A node that looks closer at what its model returns while it is on trial
+    /// stops.
+    fn end_trial(&self) {}
+
     /// Makes its outputs of several sessions' frames, in their order, by one run of its model. What fails is run again
     /// frame by frame, so it need not find out which frame is to blame.
     fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
@@ -178,6 +182,11 @@ impl NodeSetup<'_> {
 /// The message, and the setting that it is about, on one line.
 fn one_line(error: &toml::de::Error) -> String {
     error.to_string().trim_end().replace('\n', " ")
+}
+
+/// What to say where a module fails on a picture of this size: mostly it was exported for another one.
+fn fails_on(width: usize, height: usize) -> impl Fn(String) -> String {
+    move |reason| format!("the module fails on a picture of {width}x{height} (its input_size): {reason}")
 }
 
 /// Finds a file of a node: as it stands when absolute, else beside the pipeline file, then in the model folders.

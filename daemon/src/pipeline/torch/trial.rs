@@ -16,9 +16,16 @@ use crate::config::Precision;
 pub struct Comparison {
     /// What was tried.
     pub precision: Precision,
+    /// What it did; none where the sample frame gave the module nothing to run on, as a reader where no text is.
+    pub difference: Option<Difference>,
+}
+
+/// A module in half precision beside float32.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Difference {
     /// The largest absolute difference of any float of the output from float32; none where there are other floats than in
     /// float32: more, fewer, or no numbers.
-    pub largest_difference: Option<f64>,
+    pub largest: Option<f64>,
     /// The shortest run.
     pub took: Duration,
     /// The shortest run in float32.
@@ -38,7 +45,7 @@ pub struct Trial {
 struct State {
     /// The module in float32.
     reference: Arc<CModule>,
-    found: Option<Comparison>,
+    found: Option<Difference>,
 }
 
 impl Trial {
@@ -46,10 +53,18 @@ impl Trial {
         Trial { precision, runs: AtomicBool::new(true), state: Mutex::new(Some(State { reference, found: None })) }
     }
 
-    /// Ends it and says what was found; none where the module was not run. The float32 module is given back.
+    /// Forgets what was found so far: nodes try their modules on pictures of their own while they are built.
+    pub fn restart(&self) {
+        if let Some(state) = self.state.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            state.found = None;
+        }
+    }
+
+    /// Ends it and says what was found since it was restarted; none where it had ended. The float32 module is given back.
     pub fn end(&self) -> Option<Comparison> {
         self.runs.store(false, Ordering::Relaxed);
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).take()?.found
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some(Comparison { precision: self.precision, difference: state.found })
     }
 
     /// Runs the module, and while the trial runs, the one in float32 before it.
@@ -77,9 +92,8 @@ impl Trial {
             )
         })?;
         let before = state.found.map_or((Duration::MAX, Duration::MAX), |found| (found.took, found.fp32_took));
-        state.found = Some(Comparison {
-            precision: self.precision,
-            largest_difference: largest_difference(&found, &expected),
+        state.found = Some(Difference {
+            largest: largest_difference(&found, &expected),
             // The first runs of a shape are slow.
             took: took.min(before.0),
             fp32_took: fp32_took.min(before.1),
@@ -135,8 +149,11 @@ fn largest_difference(found: &[f64], expected: &[f64]) -> Option<f64> {
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Comparison { precision, largest_difference, took, fp32_took } = self;
-        match largest_difference {
+        let Comparison { precision, difference } = self;
+        let Some(Difference { largest, took, fp32_took }) = difference else {
+            return write!(f, "{precision}: not compared with fp32, it has nothing to run on in the sample frame");
+        };
+        match largest {
             Some(largest) => write!(f, "{precision}: at most {largest:.3e} from fp32 on the sample frame; ")?,
             None => write!(f, "{precision}: other numbers than fp32 on the sample frame (more, fewer, or none); ")?,
         }
@@ -179,14 +196,18 @@ mod tests {
     fn it_says_whether_half_precision_pays() {
         let times = |took, fp32_took| Comparison {
             precision: Precision::Bf16,
-            largest_difference: Some(0.0125),
-            took: Duration::from_micros(took),
-            fp32_took: Duration::from_micros(fp32_took),
+            difference: Some(Difference {
+                largest: Some(0.0125),
+                took: Duration::from_micros(took),
+                fp32_took: Duration::from_micros(fp32_took),
+            }),
         };
         assert_eq!(
             times(1500, 3000).to_string(),
             "bf16: at most 1.250e-2 from fp32 on the sample frame; 1.50 ms a run, and 3.00 ms in fp32"
         );
         assert!(times(3000, 1500).to_string().ends_with("in fp32: it does not pay here"));
+        let idle = Comparison { precision: Precision::Bf16, difference: None };
+        assert!(idle.to_string().starts_with("bf16: not compared with fp32, "), "{idle}");
     }
 }

@@ -7,8 +7,8 @@ mod settings;
 use serde_json::{Map, Value};
 
 use self::settings::{Scope, Settings};
-use super::batch::probe_batch;
-use super::{Node, NodeFrame, NodeSetup, labels};
+use super::batch::{crops_go_together, probe_batch};
+use super::{Node, NodeFrame, NodeSetup, fails_on, labels};
 use crate::pipeline::detection::{self, DETECTIONS, Detection};
 use crate::pipeline::image::{ImageNeed, Picture, Scaler};
 use crate::pipeline::torch::{self, Array, Input, Module, Normalise, Returned};
@@ -45,7 +45,7 @@ pub(super) fn build(setup: &NodeSetup<'_>) -> Result<Box<dyn Node>, String> {
     settings.check()?;
     let scope = settings.scope(setup.inputs)?;
     let labels = settings.labels.as_ref().map(|labels| labels.read(setup)).transpose()?.unwrap_or_default();
-    let model = Model::probe(setup.load_module(&settings.model)?, &settings)?;
+    let model = Model::probe(setup, &settings)?;
     if !labels.is_empty() && labels.len() != model.classes {
         return Err(format!("labels has {} names, and the model gives {} classes", labels.len(), model.classes));
     }
@@ -55,26 +55,23 @@ pub(super) fn build(setup: &NodeSetup<'_>) -> Result<Box<dyn Node>, String> {
 }
 
 impl Model {
-    /// Looks at what the module makes of one picture, and of three.
-    fn probe(module: Module, settings: &Settings) -> Result<Model, String> {
+    /// Loads the module and looks at what it makes of one picture, and of several.
+    fn probe(setup: &NodeSetup<'_>, settings: &Settings) -> Result<Model, String> {
+        let module = setup.load_module(&settings.model)?;
         let _no_grad = torch::prepare_thread(1);
         let [width, height] = settings.input_size;
         let mut model =
             Model { module, normalise: settings.normalise(), width, height, classes: 0, takes_batches: false };
         let mut input = Input::new(width, height);
-        input.push(&sample(width, height, 0))?;
+        input.push(&vec![128; width * height * 3])?;
         let alone = model.forward(&input)?;
         model.classes = match *alone.shape.as_slice() {
             [1, classes] if classes > 0 => classes,
             _ => return Err(not_scores(&format!("tensor {:?}", alone.shape), 1)),
         };
-        input.push(&sample(width, height, 1))?;
-        input.push(&sample(width, height, 2))?;
         // A traced module may have the 1 of its example in it, and then fail or give one row for all; another may mix the
         // pictures of a batch.
-        model.takes_batches = model
-            .forward(&input)
-            .is_ok_and(|scores| scores.shape == [3, model.classes] && is_same(&scores.values, &alone.values));
+        model.takes_batches = crops_go_together(setup, &model.module, (width, height), &model.normalise);
         Ok(model)
     }
 
@@ -97,27 +94,15 @@ impl Model {
     }
 
     fn forward(&self, input: &Input) -> Result<Array, String> {
-        match self.module.run(input, &self.normalise)? {
+        match self.module.run(input, &self.normalise).map_err(fails_on(self.width, self.height))? {
             Returned::Tensor(scores) => Ok(scores),
             other => Err(not_scores(&other.describe(), input.len())),
         }
     }
 }
 
-/// Whether a picture's scores, first in a batch, are those that it has alone, but for rounding.
-fn is_same(batch: &[f32], alone: &[f32]) -> bool {
-    let size = alone.iter().fold(0_f32, |size, score| size.max(score.abs()));
-    batch.iter().zip(alone).all(|(a, b)| (a - b).abs() <= 0.02 * size)
-}
-
 fn not_scores(found: &str, pictures: usize) -> String {
     format!("the model returned {found}; a classifier returns a tensor [{pictures}, classes] for {pictures} pictures")
-}
-
-/// A picture with structure, different for each number.
-fn sample(width: usize, height: usize, number: usize) -> Vec<u8> {
-    let byte = |at: usize| u8::try_from((at * (7 + number) + 31 * number) % 256).unwrap_or(0);
-    (0..width * height * 3).map(byte).collect()
 }
 
 /// Pictures on their way through the model, which runs each time that it has as many as it takes at once.

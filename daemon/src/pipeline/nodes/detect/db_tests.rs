@@ -28,7 +28,7 @@ fn a_region_is_grown_by_its_area_over_its_perimeter() {
 }
 
 fn look(rules: &Rules, at: usize) -> Look<'_> {
-    Look { at, batch: 2, extra: 0, labels: None, input_size: Some([32, 24]), rules }
+    Look { at, batch: 2, extra: 0, labels: None, input_size: Some([32, 24]), rules, trying: false }
 }
 
 fn rules(map: Reading) -> Rules {

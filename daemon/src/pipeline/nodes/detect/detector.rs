@@ -1,5 +1,7 @@
 //! A detector: a module, what it is fed, and what its output means. `detect` gives its boxes, `segment` their masks too.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::db;
 use super::format::{Feed, Format, Look};
 use super::found::Found;
@@ -7,7 +9,7 @@ use super::settings::{Rules, Settings};
 use crate::pipeline::detection::Detection;
 use crate::pipeline::image::{Picture, Placement, Scaler};
 use crate::pipeline::nodes::batch::probe_batch;
-use crate::pipeline::nodes::{NodeFrame, NodeSetup, labels};
+use crate::pipeline::nodes::{NodeFrame, NodeSetup, fails_on, labels};
 use crate::pipeline::quad::POLYGON;
 use crate::pipeline::torch::{Input, Module, Normalise, Returned};
 
@@ -25,6 +27,8 @@ pub(in crate::pipeline::nodes) struct Detector {
     labels: Option<Vec<String>>,
     rules: Rules,
     max_batch: usize,
+    /// Until the pipeline is loaded, when its module has run on the sample frame.
+    trying: AtomicBool,
 }
 
 /// What the module returned for frames, and where each of them lies in its input.
@@ -83,7 +87,13 @@ impl Detector {
             // A list has no rows that could be compared.
             None => 1,
         };
-        Ok(Detector { module, format: settings.format, input_size, normalise, labels, rules, max_batch })
+        let trying = AtomicBool::new(true);
+        Ok(Detector { module, format: settings.format, input_size, normalise, labels, rules, max_batch, trying })
+    }
+
+    /// As [`Node::end_trial`](crate::pipeline::nodes::Node::end_trial).
+    pub(in crate::pipeline::nodes) fn end_trial(&self) {
+        self.trying.store(false, Ordering::Relaxed);
     }
 
     /// Most frames that the module runs at once.
@@ -117,9 +127,7 @@ impl Detector {
             input.push(rgb)?;
             places.push(Place { placement: Some(placement), frame_size: picture.frame_size });
         }
-        let returned = self.module.run(&input, &self.normalise);
-        let returned = returned
-            .map_err(|error| format!("the module fails on a picture of {width}x{height} (its input_size): {error}"))?;
+        let returned = self.module.run(&input, &self.normalise).map_err(fails_on(width, height))?;
         Ok(Answer { returned, places })
     }
 
@@ -141,6 +149,7 @@ impl Detector {
             labels: self.labels.as_deref(),
             input_size: self.input_size,
             rules: &self.rules,
+            trying: self.trying.load(Ordering::Relaxed),
         };
         Ok((self.format.decode(&answer.returned, &look)?, place))
     }

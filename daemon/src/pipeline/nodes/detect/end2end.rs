@@ -23,9 +23,9 @@ pub(super) fn decode(returned: &Returned, look: &Look<'_>) -> Result<Vec<Found>,
             continue;
         }
         let class_id = class_number(class).ok_or_else(|| misfit(returned, EXPECTED))?;
-        look.check_class(class_id)?;
         let bounds = Bounds { x1, y1, x2, y2 };
         if bounds.is_finite() && look.rules.pass(score, class_id) {
+            look.check_class(class_id)?;
             all.push(Found { bounds, score, class_id, extra: extra.to_vec(), outline: None });
         }
     }

@@ -49,6 +49,8 @@ pub(in crate::pipeline::nodes) struct Look<'a> {
     /// Width and height of the module's input; none where that is the frame itself.
     pub input_size: Option<[usize; 2]>,
     pub rules: &'a Rules,
+    /// Whether the pipeline is being loaded: then what does not fit refuses it, also where a live frame could go on.
+    pub trying: bool,
 }
 
 impl Format {
@@ -75,17 +77,20 @@ impl Format {
 }
 
 impl Look<'_> {
-    /// That a class has a label, in formats that do not say how many classes there are.
+    /// That a class has a label, in formats that do not say how many classes there are. A live frame passes: a box with its
+    /// class's number for a name is worth more than an ended session.
     ///
     /// # Errors
     /// The class, and how many labels there are.
     pub(super) fn check_class(&self, class_id: i64) -> Result<(), String> {
         match self.labels {
-            Some(labels) if usize::try_from(class_id).map_or(true, |at| at >= labels.len()) => Err(format!(
-                "the module found an object of class {class_id}, and labels has {} names, for classes 0 to {}; add the others",
-                labels.len(),
-                labels.len().saturating_sub(1)
-            )),
+            Some(labels) if self.trying && usize::try_from(class_id).map_or(true, |at| at >= labels.len()) => {
+                Err(format!(
+                    "the module found an object of class {class_id}, and labels has {} names, for classes 0 to {}; add the others",
+                    labels.len(),
+                    labels.len().saturating_sub(1)
+                ))
+            }
             _ => Ok(()),
         }
     }

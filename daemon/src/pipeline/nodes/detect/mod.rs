@@ -48,6 +48,10 @@ impl Node for Detect {
         self.detector.max_batch()
     }
 
+    fn end_trial(&self) {
+        self.detector.end_trial();
+    }
+
     fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
         let answer = self.detector.answer(std::slice::from_ref(frame), scaler)?;
         self.output(&answer, 0)

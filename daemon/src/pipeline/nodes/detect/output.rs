@@ -2,6 +2,9 @@
 
 use crate::pipeline::torch::{Array, Returned};
 
+/// How far beside 0 to 1 a score may lie: half precision rounds.
+const SCORE_ROUNDING: f32 = 0.01;
+
 /// The tensor of a module that returns one, alone or first in a tuple; exporters differ.
 ///
 /// # Errors
@@ -43,6 +46,28 @@ pub(super) fn of_picture<'a>(
 /// A sentence: the shapes found, and what is expected.
 pub(in crate::pipeline::nodes) fn misfit(returned: &Returned, expected: &str) -> String {
     format!("the module returned {}, and {expected}", returned.describe())
+}
+
+/// That what a format takes for scores can be some. Exports with something behind their classes have the shape of one with
+/// more classes, and would give boxes of classes that nobody trained. NaN is no score, and no sign of another format.
+///
+/// # Errors
+/// The shapes, the number that is no score, and what it may be instead.
+pub(super) fn check_scores<'a>(
+    returned: &Returned,
+    format: &str,
+    classes: usize,
+    mut scores: impl Iterator<Item = &'a f32>,
+) -> Result<(), String> {
+    match scores.find(|score| **score < -SCORE_ROUNDING || **score > 1.0 + SCORE_ROUNDING) {
+        Some(score) => Err(format!(
+            "the module returned {}, in which format = \"{format}\" sees {classes} classes, and a score of one is {score}, not 0 to 1; \
+             a segmentation export belongs into kind \"segment\"; otherwise these are keypoints, angles or logits, which no \
+             format has",
+            returned.describe()
+        )),
+        None => Ok(()),
+    }
 }
 
 /// That there is a label for each class.

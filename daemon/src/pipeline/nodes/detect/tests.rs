@@ -21,7 +21,7 @@ fn tensor(shape: &[usize], values: &[f32]) -> Returned {
 }
 
 fn look(rules: &Rules) -> Look<'_> {
-    Look { at: 0, batch: 1, extra: 0, labels: None, input_size: None, rules }
+    Look { at: 0, batch: 1, extra: 0, labels: None, input_size: None, rules, trying: false }
 }
 
 /// Class and box of what a format finds.
@@ -39,6 +39,15 @@ fn turned(rows: &[Vec<f32>]) -> Returned {
 
 fn flat(rows: &[Vec<f32>]) -> Returned {
     tensor(&[1, rows.len(), rows[0].len()], &rows.concat())
+}
+
+/// What torchvision's detectors return for one picture with one box: corners, score and class.
+fn dicts(row: &[f32]) -> Returned {
+    Returned::List(vec![Returned::Dict(vec![
+        ("boxes".into(), tensor(&[1, 4], &row[..4])),
+        ("scores".into(), tensor(&[1], &row[4..5])),
+        ("labels".into(), tensor(&[1], &row[5..])),
+    ])])
 }
 
 /// Rows that no format lets pass, so that there are more boxes than numbers for each.
@@ -137,6 +146,8 @@ fn numbers_that_are_none_never_pass() {
         for at in 0..5 {
             let mut row = vec![1.0, 1.0, 9.0, 9.0, 0.5, 0.0];
             row[at] = odd;
+            let kept = found(Format::Torchvision, &dicts(&row), &look(&RULES)).len();
+            assert_eq!(kept, 0, "torchvision {at} {odd}");
             let kept = found(Format::YoloEnd2end, &flat(&[row]), &look(&RULES)).len();
             assert_eq!(kept, 0, "end2end {at} {odd}");
         }
@@ -173,12 +184,52 @@ fn an_output_that_does_not_fit_is_told_with_its_shape() {
 #[test]
 fn labels_are_as_many_as_classes() {
     let labels = ["a".to_owned(), "b".to_owned(), "c".to_owned()];
-    let look = Look { labels: Some(&labels), ..look(&RULES) };
+    let look = Look { labels: Some(&labels), trying: true, ..look(&RULES) };
     let error = Format::Yolo.decode(&tensor(&[1, 6, 20], &[0.0; 120]), &look).unwrap_err();
     assert!(error.contains("labels has 3 names and the module has 2 classes"), "{error}");
     let row = vec![1.0, 1.0, 9.0, 9.0, 0.5, 7.0];
     let error = Format::YoloEnd2end.decode(&flat(&[row]), &look).unwrap_err();
     assert!(error.contains("class 7") && error.contains("3 names"), "{error}");
+}
+
+#[test]
+fn a_class_without_a_label_refuses_a_pipeline_and_never_a_live_frame() {
+    let labels = ["a".to_owned(), "b".to_owned()];
+    let row = [1.0, 1.0, 9.0, 9.0, 0.5, 7.0];
+    for (format, returned) in [(Format::YoloEnd2end, flat(&[row.to_vec()])), (Format::Torchvision, dicts(&row))] {
+        let live = Look { labels: Some(&labels), ..look(&RULES) };
+        assert_eq!(found(format, &returned, &live), [(7, [1.0, 1.0, 9.0, 9.0])], "{format:?}");
+        let error = format.decode(&returned, &Look { trying: true, ..live }).unwrap_err();
+        assert!(error.contains("class 7") && error.contains("2 names"), "{format:?}: {error}");
+        // A box that nobody would get says nothing about the labels.
+        for rules in [Rules { score_threshold: 0.5, ..RULES }, Rules { classes: Some(vec![1]), ..RULES }] {
+            let trying = Look { labels: Some(&labels), trying: true, ..look(&rules) };
+            assert_eq!(found(format, &returned, &trying), [], "{format:?}");
+        }
+    }
+}
+
+#[test]
+fn what_stands_behind_the_classes_is_no_score() {
+    let trying = Look { trying: true, ..look(&RULES) };
+    for (score, fits) in
+        [(0.9, true), (1.004, true), (f32::NAN, true), (1.3, false), (-3.2, false), (f32::INFINITY, false)]
+    {
+        let rows = with_others(vec![vec![50.0, 40.0, 20.0, 10.0, 0.8, 0.1, score]]);
+        for (format, returned) in [(Format::Yolo, turned(&rows)), (Format::Yolov5, flat(&rows))] {
+            assert!(format.decode(&returned, &look(&RULES)).is_ok(), "a live frame goes on: {format:?} {score}");
+            let found = format.decode(&returned, &trying);
+            assert_eq!(found.is_ok(), fits, "{format:?} {score}");
+            if let Err(error) = found {
+                for part in [&returned.describe(), &score.to_string(), "\"segment\""] {
+                    assert!(error.contains(part), "{format:?}: {error}");
+                }
+            }
+        }
+    }
+    // Where `segment` knows them for what they are, they may have any value.
+    let rows = with_others(vec![vec![50.0, 40.0, 20.0, 10.0, 0.8, 0.1, -3.2]]);
+    assert!(Format::Yolo.decode(&turned(&rows), &Look { extra: 1, ..trying }).is_ok());
 }
 
 fn settings(change: impl FnOnce(&mut Settings<Format>)) -> Settings<Format> {

@@ -39,10 +39,14 @@ pub(super) fn decode(returned: &Returned, look: &Look<'_>) -> Result<Vec<Found>,
     }
     let mut all = Vec::new();
     for ((corners, &score), &class) in boxes.values.chunks_exact(4).zip(&scores.values).zip(&classes.values) {
+        let may_pass = score > look.rules.score_threshold;
+        if !may_pass {
+            continue;
+        }
         let (&[x1, y1, x2, y2], Some(class_id)) = (corners, class_number(class)) else { return Err(wrong()) };
-        look.check_class(class_id)?;
         let bounds = Bounds { x1, y1, x2, y2 };
         if bounds.is_finite() && look.rules.pass(score, class_id) {
+            look.check_class(class_id)?;
             all.push(Found { bounds, score, class_id, ..Found::default() });
         }
     }

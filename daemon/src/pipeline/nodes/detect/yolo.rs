@@ -3,7 +3,7 @@
 
 use super::format::Look;
 use super::found::Found;
-use super::output::{check_labels, misfit, of_picture};
+use super::output::{check_labels, check_scores, misfit, of_picture};
 use crate::pipeline::torch::Returned;
 
 const EXPECTED: &str = "format = \"yolo\" expects a tensor [B, 4 + classes, N] with more boxes N than rows (v8, v9, v11 without NMS inside)";
@@ -15,6 +15,9 @@ pub(super) fn decode(returned: &Returned, look: &Look<'_>) -> Result<Vec<Found>,
         return Err(misfit(returned, EXPECTED));
     }
     check_labels(look.labels, classes)?;
+    if look.trying {
+        check_scores(returned, "yolo", classes, values.iter().skip(4 * boxes).take(classes * boxes))?;
+    }
     let row = |number: usize| values.get(number * boxes..(number + 1) * boxes).unwrap_or_default();
     // Along the rows, as they lie in memory: the best class of every box.
     let mut best = vec![(f32::NEG_INFINITY, 0_i64); boxes];

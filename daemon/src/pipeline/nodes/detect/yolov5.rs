@@ -3,7 +3,7 @@
 
 use super::format::Look;
 use super::found::Found;
-use super::output::{check_labels, misfit, of_picture};
+use super::output::{check_labels, check_scores, misfit, of_picture};
 use crate::pipeline::torch::Returned;
 
 const EXPECTED: &str = "format = \"yolov5\" expects a tensor [B, N, 5 + classes] with more boxes N than columns";
@@ -15,6 +15,10 @@ pub(super) fn decode(returned: &Returned, look: &Look<'_>) -> Result<Vec<Found>,
         return Err(misfit(returned, EXPECTED));
     }
     check_labels(look.labels, classes)?;
+    if look.trying {
+        let scores = values.chunks_exact(columns).flat_map(|row| row.iter().skip(4).take(1 + classes));
+        check_scores(returned, "yolov5", classes, scores)?;
+    }
     let found = values.chunks_exact(columns).filter_map(|row| {
         let (&[x, y, width, height, anything], rest) = row.split_first_chunk::<5>()?;
         // Most rows end here: a product of shares is no larger than either.

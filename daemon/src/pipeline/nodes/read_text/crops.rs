@@ -8,8 +8,6 @@ use crate::pipeline::torch::Input;
 
 /// Bytes of a pixel: red, green and blue.
 const RGB: usize = 3;
-/// Most crops that the module gets at once, and that are in memory: a frame may have hundreds.
-const MAX_AT_ONCE: usize = 32;
 
 /// Crops of one width, and whose they are.
 #[derive(Debug)]
@@ -33,7 +31,7 @@ pub(super) fn region(detection: &Detection, frame_size: (usize, usize)) -> Optio
 }
 
 /// Cuts the crops of these regions and gives them to `run`, one batch after another: each is run before the next is cut, so
-/// that there is one at a time. `widths` is in rising order.
+/// that there is one at a time, of `at_once` crops at most. `widths` is in rising order.
 ///
 /// # Errors
 /// `run`'s, after which nothing more is cut; of its own only for a height or width of 0, which settings do not have.
@@ -41,6 +39,7 @@ pub(super) fn for_each_batch(
     regions: &[Option<(Picture<'_>, Quad)>],
     height: usize,
     widths: &[usize],
+    at_once: usize,
     mut run: impl FnMut(&Batch) -> Result<(), String>,
 ) -> Result<(), String> {
     let longest = widths.last().copied().unwrap_or(1);
@@ -56,7 +55,7 @@ pub(super) fn for_each_batch(
             }
             open.input.push(&pad(&rectify(picture, quad, width, height), width, padded))?;
             open.places.push(place);
-            if open.places.len() == MAX_AT_ONCE {
+            if open.places.len() >= at_once {
                 run(&open)?;
                 open = Batch { input: Input::new(padded, height), places: Vec::new() };
             }
@@ -140,7 +139,7 @@ mod tests {
             made.push((batch.input.len(), batch.places.clone()));
             Ok(())
         };
-        for_each_batch(regions, height, widths, keep).unwrap();
+        for_each_batch(regions, height, widths, 32, keep).unwrap();
         made
     }
 
@@ -171,7 +170,7 @@ mod tests {
             runs += 1;
             Err("no".to_owned())
         };
-        assert_eq!(for_each_batch(&regions, 8, &[16, 32], fail), Err("no".to_owned()));
+        assert_eq!(for_each_batch(&regions, 8, &[16, 32], 32, fail), Err("no".to_owned()));
         assert_eq!(runs, 1, "nothing is cut for a module that fails");
     }
 

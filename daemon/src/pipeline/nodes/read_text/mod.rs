@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use self::alphabet::Alphabet;
 use self::crops::Batch;
 use self::ctc::Reading;
-use super::batch::probe_batch;
+use super::batch::{crops_go_together, probe_batch};
 use super::{Node, NodeFrame, NodeSetup};
 use crate::pipeline::detection::{self, DETECTIONS, Detection, rounded};
 use crate::pipeline::image::{ImageNeed, Picture, Scaler};
@@ -31,8 +31,8 @@ const HEIGHTS: std::ops::RangeInclusive<usize> = 8..=256;
 const WIDTHS: std::ops::RangeInclusive<usize> = 8..=8192;
 /// Most `widths`: the module is warmed up with each.
 const MAX_WIDTHS: usize = 16;
-/// Crops in the trial batches at load: one, and then several, which a module made for one crop refuses.
-const TRIAL_BATCHES: [usize; 2] = [1, 2];
+/// Most crops that the module gets at once, and that are in memory: a frame may have hundreds.
+const MAX_AT_ONCE: usize = 32;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,6 +60,8 @@ struct ReadText {
     height: usize,
     /// In rising order.
     widths: Vec<usize>,
+    /// Most crops that the module runs at once.
+    at_once: usize,
     max_batch: usize,
 }
 
@@ -80,9 +82,9 @@ pub(super) fn build(setup: &NodeSetup<'_>) -> Result<Box<dyn Node>, String> {
     }
     let alphabet = settings.alphabet.read(setup)?;
     let module = setup.load_module(&settings.model)?;
-    let mut node = ReadText { module, alphabet, height, widths, max_batch: 1 };
-    node.probe()?;
-    // On the narrowest width, which costs least. The crops of one frame go together as well, so the others are no other case.
+    let mut node = ReadText { module, alphabet, height, widths, at_once: 1, max_batch: 1 };
+    node.at_once = node.probe(setup)?;
+    // On the narrowest width, which costs least: the probe has looked at batches of the others.
     let narrowest = node.widths.first().copied().unwrap_or(1);
     node.max_batch = probe_batch(setup, &node.module, (narrowest, height), &Normalise::Unit)?;
     Ok(Box::new(node))
@@ -90,20 +92,16 @@ pub(super) fn build(setup: &NodeSetup<'_>) -> Result<Box<dyn Node>, String> {
 
 impl ReadText {
     /// Runs the module with every width, so that a wrong one is refused, and the right one is warm: the sample frame of the
-    /// pipeline may have nothing to read.
-    fn probe(&self) -> Result<(), String> {
+    /// pipeline may have nothing to read. Gives how many crops it runs at once: one reader looks across its batch, another
+    /// was traced for a single crop.
+    fn probe(&self, setup: &NodeSetup<'_>) -> Result<usize, String> {
         let _no_grad = torch::prepare_thread(1);
-        let blank = |width: usize, crops: usize| {
-            let mut input = Input::new(width, self.height);
-            (0..crops).try_for_each(|_| input.push(&vec![128; width * self.height * 3])).map(|()| input)
-        };
         for &width in &self.widths {
-            for crops in TRIAL_BATCHES {
-                self.forward(&blank(width, crops)?)
-                    .map_err(|reason| format!("on {crops} blank crop(s) of {width}x{}: {reason}", self.height))?;
-            }
+            let blank = Input::of(&vec![128; width * self.height * 3], width, self.height)?;
+            self.forward(&blank).map_err(|reason| format!("on a blank crop of {width}x{}: {reason}", self.height))?;
         }
-        Ok(())
+        let together = |&width: &usize| crops_go_together(setup, &self.module, (width, self.height), &Normalise::Unit);
+        Ok(if self.widths.iter().all(together) { MAX_AT_ONCE } else { 1 })
     }
 
     /// Each crop's rows of `alphabet + 1` numbers, one crop after another.
@@ -135,7 +133,7 @@ impl ReadText {
     /// What the region of each place says; nothing where there is no region.
     fn read_all(&self, regions: &[Option<(Picture<'_>, Quad)>]) -> Result<Vec<Reading>, String> {
         let mut readings = vec![Reading::default(); regions.len()];
-        crops::for_each_batch(regions, self.height, &self.widths, |batch| {
+        crops::for_each_batch(regions, self.height, &self.widths, self.at_once, |batch| {
             for (&place, reading) in batch.places.iter().zip(self.read(batch)?) {
                 if let Some(kept) = readings.get_mut(place) {
                     *kept = reading;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::batch::probe_batch;
 use super::detect::{self, Detector, Settings};
-use super::{Node, NodeFrame, NodeSetup};
+use super::{Node, NodeFrame, NodeSetup, fails_on};
 use crate::pipeline::detection;
 use crate::pipeline::image::{ImageNeed, Scaler};
 use crate::pipeline::torch::{Input, Module, Normalise, Returned};
@@ -107,6 +107,10 @@ impl Node for Instances {
         self.detector.max_batch()
     }
 
+    fn end_trial(&self) {
+        self.detector.end_trial();
+    }
+
     fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
         let answer = self.detector.answer(std::slice::from_ref(frame), scaler)?;
         self.output(&answer, 0, 1)
@@ -172,7 +176,8 @@ impl Semantic {
             input.push(scaler.stretch(&picture, width, height)?)?;
             sizes.push(picture.frame_size);
         }
-        Ok((self.module.run(&input, &self.normalise)?, sizes))
+        let returned = self.module.run(&input, &self.normalise).map_err(fails_on(width, height))?;
+        Ok((returned, sizes))
     }
 }
 
