@@ -1,8 +1,8 @@
 //! What the command says, and how it ends.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
 
 use forgesyted_tests::frames::{damaged, solid};
 use forgesyted_tests::{Signal, modules};
@@ -155,6 +155,31 @@ fn an_interrupt_ends_reading_that_brings_nothing() {
     lines.next().unwrap().unwrap();
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_terminal_shows_how_far_it_is() {
+    let builder = builder().file("clip.mjpeg", solid(16, 8, [1, 2, 3]));
+    let clip = fs::File::options().write(true).open(builder.path().join("clip.mjpeg")).unwrap();
+    clip.set_len(1 << 40).unwrap();
+    let command = builder.words("run", &["--pipeline", "noop", "clip.mjpeg"]);
+    // util-linux's script gives it a terminal of its own.
+    let words: Vec<_> = [command.get_program()].into_iter().chain(command.get_args()).collect();
+    let line = words.iter().map(|word| format!("'{}'", word.to_str().unwrap())).collect::<Vec<_>>().join(" ");
+    let mut terminal = Command::new("script");
+    terminal.args(["--quiet", "--return", "--command", &line, "/dev/null"]).env("TERM", "xterm");
+    terminal.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    terminal.current_dir(command.get_current_dir().unwrap_or(builder.path()));
+    let mut terminal = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut shown, mut bytes) = (Vec::new(), terminal.stdout.take().unwrap().bytes());
+    while !String::from_utf8_lossy(&shown).contains("1 frames, ") {
+        shown.push(bytes.next().expect("the bar says how many frames were run").unwrap());
+    }
+    assert!(String::from_utf8_lossy(&shown).contains("{\"frame_index\":1,"), "results are shown too");
+    // Ctrl-C, as somebody types it.
+    terminal.stdin.take().unwrap().write_all(b"\x03").unwrap();
+    bytes.by_ref().for_each(drop);
+    assert_eq!(terminal.wait().unwrap().code(), Some(130));
 }
 
 #[test]

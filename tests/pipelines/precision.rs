@@ -167,6 +167,19 @@ fn what_cannot_run_so_is_refused_and_the_rest_serves() {
     assert_eq!(daemon.client("noop").ask(&frames::camera()), json!({}));
 }
 
+/// A machine of the tests has no CUDA, or at least no ninth device.
+#[test]
+fn an_engine_whose_device_is_not_there_is_refused_with_what_to_do() {
+    let builder = Daemon::builder().setting("engine.device", "\"cuda:8\"");
+    let checked = builder.run("check");
+    let told = String::from_utf8_lossy(&checked.stdout);
+    assert!(told.contains("install a libtorch with CUDA") && checked.status.code() == Some(1), "{told}");
+    let served = builder.run("serve");
+    let log = String::from_utf8_lossy(&served.stderr);
+    assert!(log.contains("start_failed") && log.contains("install a libtorch with CUDA"), "{log}");
+    assert_eq!(served.status.code(), Some(1), "a driver may come later");
+}
+
 #[test]
 fn a_module_that_takes_bytes_turns_them_itself() {
     let bytes = module(
