@@ -32,6 +32,8 @@ pub fn machine_and_day(cargo: &mut Command, target: &Path, libtorch: &Path) {
     cargo.env("CARGO_ENCODED_RUSTFLAGS", rust.join(&SEPARATOR.to_string()));
     cargo.env("CFLAGS", c.join(" ")).env("CXXFLAGS", c.join(" "));
     cargo.env("SOURCE_DATE_EPOCH", DAY).env("TZ", "UTC");
+    // Names of inner functions have a hash that is another in each folder, and the linker's build id would be of them too.
+    cargo.env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
 }
 
 /// Folders of this machine and what stands for them, the inner ones last: those win.
@@ -99,6 +101,7 @@ mod tests {
         let outer = position(format!("--remap-path-prefix={}=/forgesyted", root.display()));
         assert!(outer < position(format!("--remap-path-prefix={}/target/deb=/target", root.display())));
         assert_eq!((value("SOURCE_DATE_EPOCH").as_str(), value("TZ").as_str()), (DAY, "UTC"));
+        assert_eq!(value("CARGO_PROFILE_RELEASE_STRIP"), "symbols");
         assert!(value("CXXFLAGS").contains(&format!("-ffile-prefix-map={}=/forgesyted", root.display())));
     }
 
