@@ -171,7 +171,7 @@ fn a_terminal_shows_how_far_it_is() {
     terminal.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     terminal.current_dir(command.get_current_dir().unwrap_or(builder.path()));
     let mut terminal = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let (mut shown, mut bytes) = (Vec::new(), terminal.stdout.take().unwrap().bytes());
+    let (mut shown, mut bytes) = (Vec::new(), BufReader::new(terminal.stdout.take().unwrap()).bytes());
     while !String::from_utf8_lossy(&shown).contains("1 frames, ") {
         shown.push(bytes.next().expect("the bar says how many frames were run").unwrap());
     }
