@@ -114,5 +114,5 @@ fn variables_come_from_etc_default_and_drop_ins() {
     connect().ends_in("too_many_sessions", 1013);
     // doctor is told nothing, and knows the file.
     let port = appliance.doctor("port");
-    assert!(port["status"] == "ok" && port["found"].as_str().unwrap().contains("8001 is forgesyted's"), "{port}");
+    assert!(port["found"].as_str().unwrap().starts_with("0.0.0.0:8001 is forgesyted's"), "{port}");
 }
