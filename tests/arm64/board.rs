@@ -1,5 +1,6 @@
 //! The Debian in which the packages are installed.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -33,9 +34,16 @@ impl Board {
         self.command(line).output().unwrap()
     }
 
-    /// Starts the daemon in it, as the service's user, with the configuration that was installed.
-    pub fn serve(&self) -> Daemon {
+    /// Starts the daemon in it, as the service's user, with the configuration that was installed and this shipped pipeline alone:
+    /// an emulated processor warms up all of them in half a minute.
+    pub fn serve(&self, pipeline: &str) -> Daemon {
+        let folder = format!("/tmp/{pipeline}-alone");
+        let file = format!("{pipeline}.toml");
+        fs::create_dir_all(self.file(&folder)).unwrap();
+        let shipped = Path::new("/usr/share/forgesyted/pipelines").join(&file);
+        fs::copy(self.file(shipped), self.file(&folder).join(&file)).unwrap();
         let mut serve = self.command(&["forgesyted", "serve"]);
+        serve.env("FORGESYTED_PIPELINE_DIRS", folder);
         Daemon::new(Folder::new(), serve.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
     }
 

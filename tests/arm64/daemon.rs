@@ -39,7 +39,7 @@ fn doctor_finds_the_installation_good() {
 #[test]
 #[ignore = "needs the installed packages: cargo xtask test-arm64"]
 fn frames_go_through_scene() {
-    let daemon = Board::installed().serve();
+    let daemon = Board::installed().serve("scene");
     daemon.wait_ready();
     let mut client = daemon.client("scene");
     for (frame, brightness) in [(frames::white(), 1.0), (frames::black(), 0.0)] {
