@@ -1,13 +1,15 @@
-//! The appliance: a Debian with a real systemd in a container, in which the packages are installed. `cargo xtask test-appliance`
-//! boots it; these fixtures reach it from outside, over the network and as its administrator.
+//! The appliance: a Debian with a real systemd, in which the packages are installed. `cargo xtask test-appliance` boots one in a
+//! container; these fixtures reach it from outside, over the network and as its administrator. The VM of `cargo xtask test-vm`
+//! is another, which tests reach from within.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 use xtask::appliance::{ADDRESS_VARIABLE, LEADER_VARIABLE, PACKAGES};
+use xtask::vm::VM_VARIABLE;
 
 use crate::metrics::Metrics;
 use crate::{Client, http, wait};
@@ -43,10 +45,11 @@ systemctl daemon-reload
 systemctl reset-failed
 ";
 
-/// The container that runs.
+/// The system that runs.
 #[derive(Debug)]
 pub struct Appliance {
-    leader: String,
+    /// The container's first process; none for the system that this runs in.
+    leader: Option<String>,
     address: IpAddr,
 }
 
@@ -62,7 +65,16 @@ impl Appliance {
     pub fn reach() -> Appliance {
         let variable =
             |name| std::env::var(name).unwrap_or_else(|_| panic!("{name} is unset: cargo xtask test-appliance"));
-        Appliance { leader: variable(LEADER_VARIABLE), address: variable(ADDRESS_VARIABLE).parse().unwrap() }
+        Appliance { leader: Some(variable(LEADER_VARIABLE)), address: variable(ADDRESS_VARIABLE).parse().unwrap() }
+    }
+
+    /// The system that this test runs in, which is there for tests alone.
+    ///
+    /// # Panics
+    /// Outside of the VM.
+    pub fn here() -> Appliance {
+        assert!(std::env::var_os(VM_VARIABLE).is_some(), "only the VM is an appliance: cargo xtask test-vm");
+        Appliance { leader: None, address: Ipv4Addr::LOCALHOST.into() }
     }
 
     /// With the current packages installed as they are shipped, and the service stopped.
@@ -102,9 +114,17 @@ impl Appliance {
     /// # Panics
     /// When it cannot be run.
     pub fn run(&self, script: &str) -> Output {
-        let mut command = Command::new("nsenter");
-        command.args(["--target", &self.leader, "--all", "--root", "--wd", "env", "--ignore-environment"]);
-        command.args(["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"]);
+        let mut command = Command::new("env");
+        if let Some(leader) = &self.leader {
+            command = Command::new("nsenter");
+            command.args(["--target", leader, "--all", "--root", "--wd", "env"]);
+        }
+        command.args([
+            "--ignore-environment",
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            "LC_ALL=C.UTF-8",
+            "DEBIAN_FRONTEND=noninteractive",
+        ]);
         command.args(["sh", "-c", script]).stdin(Stdio::null()).output().unwrap()
     }
 
@@ -125,12 +145,12 @@ impl Appliance {
         said.strip_prefix("ii |").unwrap_or_default().to_owned()
     }
 
-    /// Puts a file into the container.
+    /// Puts a file into it.
     ///
     /// # Panics
     /// When it cannot be written.
     pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
-        let path = format!("/proc/{}/root{path}", self.leader);
+        let path = self.leader.as_ref().map_or_else(|| path.to_owned(), |leader| format!("/proc/{leader}/root{path}"));
         std::fs::create_dir_all(Path::new(&path).parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
     }
@@ -163,6 +183,17 @@ impl Appliance {
     /// When it never does.
     pub fn wait_ready(&self) {
         wait::until("/readyz to be 200", || http::try_get(self.http(), "/readyz").is_some_and(|it| it.status == 200));
+    }
+
+    /// How open the service is as `systemd-analyze security` rates it: from 0, closed, to 10.
+    ///
+    /// # Panics
+    /// When it says no such thing.
+    pub fn exposure(&self) -> f64 {
+        let report = self.sh("systemd-analyze security --no-pager forgesyted.service");
+        let line = report.lines().find(|line| line.contains("Overall exposure level")).expect(&report);
+        println!("{report}");
+        line.split_whitespace().find_map(|word| word.parse().ok()).expect(line)
     }
 
     /// Where it is reached from outside.

@@ -106,9 +106,7 @@ impl Daemon {
     /// # Panics
     /// When it is not in the list.
     pub fn camera(&self, name: &str) -> Value {
-        let list = self.get("/v1/cameras").json();
-        let found = list["cameras"].as_array().unwrap().iter().find(|camera| camera["name"] == name).cloned();
-        found.unwrap_or_else(|| panic!("no camera {name} in {list}"))
+        http::camera(self.address(), name)
     }
 
     /// Waits until a camera is in this state, and returns it.

@@ -36,6 +36,16 @@ pub fn get(address: SocketAddr, path: &str) -> Answer {
     request(address, "GET", path, "")
 }
 
+/// A camera as the daemon's list shows it now.
+///
+/// # Panics
+/// When it is not in the list.
+pub fn camera(address: SocketAddr, name: &str) -> serde_json::Value {
+    let list = get(address, "/v1/cameras").json();
+    let found = list["cameras"].as_array().unwrap().iter().find(|camera| camera["name"] == name).cloned();
+    found.unwrap_or_else(|| panic!("no camera {name} in {list}"))
+}
+
 /// `GET path` of a server that may not be there.
 pub fn try_get(address: SocketAddr, path: &str) -> Option<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;

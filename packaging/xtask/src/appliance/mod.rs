@@ -16,7 +16,6 @@ use std::process::Command;
 
 use anyhow::{Context, Error, Result};
 
-use crate::arch::Arch;
 use crate::cargo::{self, Built, Profile};
 use crate::deb::{self, Packages};
 use crate::packages::{self, For};
@@ -45,9 +44,7 @@ pub fn test_appliance(arguments: &[String]) -> Result<()> {
     let image = image::ensure()?;
     let built =
         shell::step("building the daemon and the tests of the appliance", || cargo::build(Profile::Dev, SELECTION))?;
-    let out = paths::target().join("packages-dev");
-    let plan = deb::Plan { target: Arch::host()?, profile: Profile::Dev, version: None, out };
-    let packages = deb::pack(&plan, &deb::with_engine(&built.program("forgesyted")?, Profile::Dev)?)?;
+    let packages = deb::for_trial(&built.program("forgesyted")?)?;
     run_tests(&image, &built, &packages, arguments)
 }
 

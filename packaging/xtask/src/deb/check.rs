@@ -23,8 +23,7 @@ use crate::{paths, shell};
 /// # Errors
 /// When a package cannot be made or a check fails, or in CI when something is missing.
 pub fn after_tests(engine: &Path) -> Result<Option<Packages>> {
-    let out = paths::target().join("packages-dev");
-    let plan = Plan { target: Arch::host()?, profile: Profile::Dev, version: None, out };
+    let plan = trial_plan()?;
     let programs = packages::ensure(For::DebCheck).and_then(|()| super::with_engine(engine, Profile::Dev));
     let programs = match programs {
         Ok(programs) => programs,
@@ -33,6 +32,19 @@ pub fn after_tests(engine: &Path) -> Result<Option<Packages>> {
     let made = super::pack(&plan, &programs)?;
     check(&plan, &programs, &made)?;
     Ok(Some(made))
+}
+
+/// The packages for a test alone, around the engine program that it has built; unchecked.
+///
+/// # Errors
+/// When a package cannot be made.
+pub fn for_trial(engine: &Path) -> Result<Packages> {
+    super::pack(&trial_plan()?, &super::with_engine(engine, Profile::Dev)?)
+}
+
+fn trial_plan() -> Result<Plan> {
+    let out = paths::target().join("packages-dev");
+    Ok(Plan { target: Arch::host()?, profile: Profile::Dev, version: None, out })
 }
 
 fn without(error: Error, ci: bool) -> Result<()> {

@@ -27,7 +27,7 @@ use crate::arch::Arch;
 use crate::cargo::Profile;
 use crate::packages::{self, For};
 use crate::{libtorch as libraries, paths, shell};
-pub use check::{after_tests, check};
+pub use check::{after_tests, check, for_trial};
 pub use programs::{Programs, with_engine};
 use source::Source;
 use source::{date, gzip, time_of_change};

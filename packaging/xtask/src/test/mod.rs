@@ -82,7 +82,7 @@ pub fn test(arguments: &[String]) -> Result<()> {
     // Arguments choose among the tests of cargo; the others have commands of their own.
     if arguments.is_empty() {
         let packages = deb::after_tests(&built.program("forgesyted")?)?;
-        vm::after_tests(&built, &tree)?;
+        vm::after_tests(&built, &tree, packages.as_ref())?;
         if let Some(packages) = packages {
             appliance::after_tests(&built, &packages)?;
         }

@@ -13,15 +13,21 @@ use super::release;
 use crate::packages::{self, DEBIAN_KEYRING, For};
 use crate::{cache, paths, shell};
 
-/// Beside what every Debian has. The C++ library is for libtorch.
+/// Beside what every Debian has. The C++ library is for libtorch and our package.
 const PACKAGES: &[&str] =
-    &["initramfs-tools", "iproute2", "kmod", "libstdc++6", "linux-image-amd64", "udev", "ustreamer", "v4l-utils"];
+    &["initramfs-tools", "kmod", "libstdc++6", "linux-image-amd64", "systemd-sysv", "udev", "ustreamer", "v4l-utils"];
 /// These build the driver `v4l2loopback` for the kernel of the image.
 const DRIVER_PACKAGES: &[&str] = &["linux-headers-amd64", "v4l2loopback-dkms"];
 /// The camera drivers that tests load.
 const DRIVERS: &[&str] = &["vivid", "v4l2loopback"];
-/// Starts the machine; see there.
-const INIT: &str = include_str!("init.sh");
+/// What the machine does when it has booted: a unit of systemd, and its script; see there.
+const UNIT: &str = include_str!("vm.service");
+const SCRIPT: &str = include_str!("vm.sh");
+/// Where they lie.
+const UNIT_PLACE: &str = "etc/systemd/system/vm.service";
+const SCRIPT_PLACE: &str = "usr/local/sbin/vm";
+/// Units that would only take time.
+const MASKED: &[&str] = &["systemd-udev-trigger.service"];
 /// What the kernel needs to reach its disk. udev loads the rest from there, so the initrd is small and quick to unpack.
 const BOOT_MODULES: &str = "virtio_pci\nvirtio_blk\next4\n";
 /// Not needed any more when the image is whole: sources and tools of the driver, pages for people, package lists.
@@ -43,8 +49,8 @@ pub(super) struct Image {
     pub initrd: PathBuf,
 }
 
-/// Where the init of the image lies.
-pub(super) const INIT_PLACE: &str = "/sbin/vm-init";
+/// The unit that the image is to boot into, by its name.
+pub(super) const UNIT_NAME: &str = "vm.service";
 
 /// The image for this machine, made unless it is in the cache.
 ///
@@ -68,8 +74,8 @@ pub(super) fn ensure() -> Result<Image> {
 
 /// Tells apart images that are made in different ways.
 fn fingerprint() -> u64 {
-    let lists = [PACKAGES, DRIVER_PACKAGES, SUPERFLUOUS].concat().join(" ");
-    let recipe = [lists.as_str(), INIT, BOOT_MODULES, DISK_SIZE].join("\n");
+    let lists = [PACKAGES, DRIVER_PACKAGES, SUPERFLUOUS, MASKED].concat().join(" ");
+    let recipe = [lists.as_str(), UNIT, SCRIPT, BOOT_MODULES, DISK_SIZE].join("\n");
     cache::fingerprint(&recipe)
 }
 
@@ -96,9 +102,14 @@ fn make(folder: &Path, release: &str) -> Result<()> {
     write(&root.join("etc/initramfs-tools/conf.d/vm"), "MODULES=list\n")?;
     write(&root.join("etc/initramfs-tools/modules"), BOOT_MODULES)?;
     shell::run_logged(chroot(&root, &["update-initramfs", "-u", "-k", &kernel]), &log)?;
-    let init = root.join(INIT_PLACE.trim_start_matches('/'));
-    write(&init, INIT)?;
-    fs::set_permissions(&init, fs::Permissions::from_mode(0o755)).context("cannot make the init executable")?;
+    write(&root.join(UNIT_PLACE), UNIT)?;
+    for unit in MASKED {
+        std::os::unix::fs::symlink("/dev/null", root.join("etc/systemd/system").join(unit))
+            .with_context(|| format!("cannot mask {unit}"))?;
+    }
+    let script = root.join(SCRIPT_PLACE);
+    write(&script, SCRIPT)?;
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).context("cannot make the script executable")?;
     for name in ["vmlinuz", "initrd.img"] {
         let from = root.join("boot").join(format!("{name}-{kernel}"));
         fs::copy(&from, folder.join(name)).with_context(|| format!("cannot copy {}", from.display()))?;

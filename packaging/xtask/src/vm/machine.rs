@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::image::{INIT_PLACE, Image};
+use super::image::{Image, UNIT_NAME};
 use crate::shell;
 
 /// Longest from power-on until the machine says that it is up; it takes ten seconds on an idle host.
@@ -173,8 +173,9 @@ fn command(
     qemu.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
     qemu.arg("-kernel").arg(&image.kernel).arg("-initrd").arg(&image.initrd);
     // The console takes time: warnings only. A driver that fails is a panic, and a panic a restart, which ends qemu.
-    let kernel = "root=/dev/vda rootfstype=ext4 rw console=ttyS0 loglevel=5 oops=panic panic=-1";
-    qemu.arg("-append").arg(format!("{kernel} init={INIT_PLACE}"));
+    let kernel =
+        "root=/dev/vda rootfstype=ext4 rw console=ttyS0 loglevel=5 oops=panic panic=-1 systemd.show_status=error";
+    qemu.arg("-append").arg(format!("{kernel} systemd.unit={UNIT_NAME}"));
     qemu.arg("-drive").arg(format!("file={},format=raw,if=virtio,snapshot=on", option(&image.disk)?));
     qemu.arg("-serial").arg(format!("file:{}", option(console)?));
     // Not the backend `stdio`: at the end of its input it takes the port down, and whoever writes to it waits for ever.

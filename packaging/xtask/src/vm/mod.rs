@@ -17,9 +17,11 @@ use std::path::Path;
 
 use anyhow::{Context, Error, Result, bail};
 
+use crate::arch::Arch;
 use crate::cargo::{self, Built, Profile};
+use crate::deb::{self, Packages};
 use crate::packages::{self, For};
-use crate::{bench, dist, paths, setup, shell};
+use crate::{bench, dist, libtorch, paths, setup, shell};
 use image::Image;
 use machine::Clock;
 pub(crate) use machine::option as qemu_option;
@@ -27,14 +29,22 @@ use script::Guest;
 
 /// Tells a program that it runs in the VM, where it may load drivers.
 pub const VM_VARIABLE: &str = "FORGESYTED_TEST_VM";
+/// The daemon's package, for the tests of the service.
+pub const PACKAGE_VARIABLE: &str = "FORGESYTED_TEST_PACKAGE";
+/// A libtorch folder for it.
+pub const LIBTORCH_VARIABLE: &str = "FORGESYTED_TEST_LIBTORCH";
 /// What is built for the VM: the selection of `cargo xtask test`, but of the tests only those that run in it.
 const SELECTION: &[&str] = &["--workspace", "--bins", "--test", TARGET];
 /// The test target of `tests/Cargo.toml`.
 const TARGET: &str = "vm";
+/// The daemon in a tree.
+const PROGRAM: &str = "bin/forgesyted";
 /// The variable that tells the tests which daemon to start.
 const TEST_DAEMON: &str = "FORGESYTED_TEST_BIN";
 /// Drivers are the whole machine's: one test at a time. Elsewhere these tests are ignored.
 const TEST_ARGUMENTS: &[&str] = &["--test-threads=1", "--include-ignored"];
+/// Leaves out those that need the daemon's package.
+const WITHOUT_PACKAGE: &[&str] = &["--skip", "sandbox::"];
 /// The part of the benchmark that needs drivers.
 const BENCH_ARGUMENTS: &[&str] = &["--row", "camera"];
 
@@ -49,7 +59,9 @@ pub fn test_vm(arguments: &[String]) -> Result<()> {
     let built = shell::step("building the daemon and the tests of the VM", || cargo::build(Profile::Dev, SELECTION))?;
     let tree = paths::target().join("dist-dev");
     dist::lay_out(&built.program("forgesyted")?, &tree)?;
-    run_tests(&image, &built, &tree, arguments)
+    let packages = deb::for_trial(&built.program("forgesyted")?);
+    let packages = packages.inspect_err(|error| eprintln!("xtask: there are no packages: {error:#}")).ok();
+    run_tests(&image, &built, &tree, packages.as_ref(), arguments)
 }
 
 /// Builds a release tree and the benchmark, and measures the cameras in the VM with these arguments for the benchmark.
@@ -62,7 +74,8 @@ pub fn bench_vm(arguments: &[String]) -> Result<()> {
     let tree = paths::target().join("dist");
     dist::dist(Profile::Release, &tree)?;
     let program = bench::build()?;
-    let guest = guest(&tree, &program, bench::PROGRAM_VARIABLE, BENCH_ARGUMENTS, arguments)?;
+    let daemon = tree.join(PROGRAM);
+    let guest = guest(&tree, &program, &[(bench::PROGRAM_VARIABLE, &daemon)], &[BENCH_ARGUMENTS, &words(arguments)])?;
     match boot(&image, Clock::Instructions, &guest)? {
         0 => Ok(()),
         status => bail!("the benchmark in the VM failed, or missed a goal (status {status})"),
@@ -77,14 +90,14 @@ pub fn make_image() -> Result<()> {
     image::ensure().map(|_| ())
 }
 
-/// The VM's part of `cargo xtask test`, on what that has built. A machine that cannot have the VM skips it and says why,
+/// The VM's part of `cargo xtask test`, on what that has built and packed. A machine that cannot have the VM skips it and says why,
 /// but in CI that is a failure.
 ///
 /// # Errors
 /// When a test fails, or in CI when there can be no VM.
-pub fn after_tests(built: &Built, tree: &Path) -> Result<()> {
+pub fn after_tests(built: &Built, tree: &Path, packages: Option<&Packages>) -> Result<()> {
     match packages::ensure(For::Vm).and_then(|()| image::ensure()) {
-        Ok(image) => run_tests(&image, built, tree, &[]),
+        Ok(image) => run_tests(&image, built, tree, packages, &[]),
         Err(error) => without_vm(error, env::var_os("CI").is_some()),
     }
 }
@@ -97,8 +110,24 @@ fn without_vm(error: Error, ci: bool) -> Result<()> {
     Ok(())
 }
 
-fn run_tests(image: &Image, built: &Built, tree: &Path, arguments: &[String]) -> Result<()> {
-    let guest = guest(tree, &built.test(TARGET)?, TEST_DAEMON, TEST_ARGUMENTS, arguments)?;
+fn run_tests(
+    image: &Image,
+    built: &Built,
+    tree: &Path,
+    packages: Option<&Packages>,
+    arguments: &[String],
+) -> Result<()> {
+    let (daemon, cpu) = (tree.join(PROGRAM), libtorch::cpu_folder(Arch::host()?)?);
+    let mut variables = vec![(TEST_DAEMON, daemon.as_path())];
+    let mut skipped: &[&str] = &[];
+    match packages {
+        Some(packages) => variables.extend([(PACKAGE_VARIABLE, &*packages.daemon), (LIBTORCH_VARIABLE, &cpu)]),
+        None => {
+            eprintln!("xtask: the tests of the service's cameras were SKIPPED: they need the daemon's package");
+            skipped = WITHOUT_PACKAGE;
+        }
+    }
+    let guest = guest(tree, &built.test(TARGET)?, &variables, &[TEST_ARGUMENTS, skipped, &words(arguments)])?;
     shell::step("the tests in the VM", || match boot(image, Clock::Host, &guest)? {
         0 => Ok(()),
         status => bail!(
@@ -111,20 +140,18 @@ fn boot(image: &Image, clock: Clock, guest: &Guest) -> Result<i32> {
     machine::boot(image, clock, &guest.shares(), &guest.script(), &paths::target().join("vm"))
 }
 
-fn guest(
-    tree: &Path,
-    program: &Path,
-    daemon_variable: &'static str,
-    fixed: &[&str],
-    arguments: &[String],
-) -> Result<Guest> {
+fn words(arguments: &[String]) -> Vec<&str> {
+    arguments.iter().map(String::as_str).collect()
+}
+
+fn guest(tree: &Path, program: &Path, variables: &[(&'static str, &Path)], arguments: &[&[&str]]) -> Result<Guest> {
     let absolute = |path: &Path| fs::canonicalize(path).with_context(|| format!("cannot find {}", path.display()));
     Ok(Guest {
         checkout: absolute(&paths::root())?,
         tree: absolute(tree)?,
         program: absolute(program)?,
-        daemon_variable,
-        arguments: fixed.iter().map(|&word| word.to_owned()).chain(arguments.iter().cloned()).collect(),
+        variables: variables.iter().map(|(name, path)| Ok((*name, absolute(path)?))).collect::<Result<_>>()?,
+        arguments: arguments.concat().into_iter().map(str::to_owned).collect(),
     })
 }
 

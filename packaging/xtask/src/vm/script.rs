@@ -13,8 +13,8 @@ pub(super) struct Guest {
     pub tree: PathBuf,
     /// The program: the tests, or the benchmark.
     pub program: PathBuf,
-    /// The variable that tells it which daemon to start.
-    pub daemon_variable: &'static str,
+    /// Variables that tell it where files and folders are, such as the daemon to start.
+    pub variables: Vec<(&'static str, PathBuf)>,
     /// Its arguments.
     pub arguments: Vec<String>,
 }
@@ -23,7 +23,10 @@ impl Guest {
     /// The folders of the host that it needs, none within another.
     pub fn shares(&self) -> Vec<PathBuf> {
         let mut wanted = vec![self.checkout.clone(), self.tree.clone()];
-        wanted.extend(self.program.parent().map(Path::to_path_buf));
+        let folder =
+            |path: &Path| if path.is_dir() { Some(path.to_path_buf()) } else { path.parent().map(Path::to_path_buf) };
+        let named = self.variables.iter().map(|(_, path)| path).chain([&self.program]);
+        wanted.extend(named.filter_map(|path| folder(path)));
         wanted.sort();
         // Sorted, a folder stands right before what lies in it.
         wanted.dedup_by(|inner, outer| inner.starts_with(outer));
@@ -43,7 +46,9 @@ impl Guest {
             lines.push(format!("export {name}={}", quoted(&path.to_string_lossy())));
         };
         export(VM_VARIABLE, "1".into());
-        export(self.daemon_variable, self.tree.join("bin/forgesyted"));
+        for (name, path) in &self.variables {
+            export(name, path.clone());
+        }
         // The tree has every library, wherever the program would look for them.
         export("LD_LIBRARY_PATH", self.tree.join("lib"));
         export("RUST_BACKTRACE", "1".into());
@@ -67,14 +72,16 @@ mod tests {
     fn guest(tree: &str, program: &str) -> Guest {
         let arguments = vec!["--quick".to_owned(), "it's one word".to_owned()];
         let (tree, program) = (tree.into(), program.into());
-        Guest { checkout: "/src/it".into(), tree, program, daemon_variable: "DAEMON", arguments }
+        let variables = vec![("DAEMON", "/src/it/target/dist-dev/bin/forgesyted".into())];
+        Guest { checkout: "/src/it".into(), tree, program, variables, arguments }
     }
 
     #[test]
     fn a_folder_within_another_is_not_shared_twice() {
         let inside = guest("/src/it/target/dist-dev", "/src/it/target/debug/deps/vm-1");
         assert_eq!(inside.shares(), [Path::new("/src/it")]);
-        let elsewhere = guest("/src/it-target/dist-dev", "/big/deps/vm-1");
+        let mut elsewhere = guest("/src/it-target/dist-dev", "/big/deps/vm-1");
+        elsewhere.variables = vec![("DAEMON", "/src/it-target/dist-dev/bin/forgesyted".into())];
         assert_eq!(elsewhere.shares(), ["/big/deps", "/src/it", "/src/it-target/dist-dev"].map(Path::new));
     }
 
