@@ -1,4 +1,4 @@
-//! The packages on a Debian with a real systemd, in the container that `cargo xtask test-appliance` boots.
+//! The packages on a Debian or Ubuntu with a real systemd, in the container that `cargo xtask test-appliance` boots.
 //!
 //! Lives here: what must be true of the installed daemon, from `apt install` to `apt purge`, and what it says when something
 //! about the machine is wrong. Does not live here: the container (`packaging/xtask/src/appliance`) and reaching into it

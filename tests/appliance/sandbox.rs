@@ -8,8 +8,9 @@ use forgesyted_tests::{Appliance, frames, modules};
 fn the_exposure_is_two_at_most() {
     let appliance = Appliance::serving();
     assert!(appliance.exposure() <= 2.0);
-    // Nothing in the unit was passed over as unknown.
-    assert_eq!(appliance.sh("systemd-analyze verify --man=no forgesyted.service forgesyted.socket 2>&1"), "");
+    // Nothing in the unit was passed over as unknown. systemd 249 has words for other units too.
+    let said = appliance.sh("systemd-analyze verify --man=no forgesyted.service forgesyted.socket 2>&1");
+    assert!(!said.contains("forgesyted"), "{said}");
 }
 
 #[test]

@@ -76,6 +76,9 @@ enum Command {
     },
     /// Install the packages in a container with a real systemd, and test them there.
     TestAppliance {
+        /// The system in the container.
+        #[arg(long, value_enum, default_value = "debian")]
+        system: appliance::System,
         /// Arguments for libtest, such as part of a test's name.
         #[arg(last = true)]
         args: Vec<String>,
@@ -131,7 +134,7 @@ fn main() -> ExitCode {
         Command::Test { args } => test::test(&args),
         Command::TestVm { image: true, .. } => vm::make_image(),
         Command::TestVm { args, .. } => vm::test_vm(&args),
-        Command::TestAppliance { args } => appliance::test_appliance(&args),
+        Command::TestAppliance { system, args } => appliance::test_appliance(system, &args),
         Command::TestArm64 { args } => arm64::test_arm64(&args),
         Command::BootArm64 { profile } => arm64::boot_arm64(profile),
         Command::Bench { args } => bench::bench(&args),

@@ -1,13 +1,12 @@
-//! The system that the container boots: a small Debian with systemd, made once by root and kept in the user's cache.
+//! The files that the container boots: a small system with systemd, made once by root and kept in the user's cache.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::packages::{DEBIAN_KEYRING, For};
-use crate::vm::release;
+use super::System;
+use crate::packages::For;
 use crate::{cache, packages, paths, shell};
 
 /// systemd, what our packages depend on (so that installing them takes no network), and `faketime`, which shows a program
@@ -21,32 +20,29 @@ const MASKED: &[&str] = &["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db
 /// Free space needed for it, and for the copy that a test boots.
 const NEEDED_BYTES: u64 = 2_500_000_000;
 
-/// The folder of the system, made unless it is in the cache.
+/// The folder of a system, made unless it is in the cache.
 ///
 /// # Errors
 /// When this user is not root, no release fits this machine, or it has to be made and cannot.
-pub(super) fn ensure() -> Result<PathBuf> {
+pub(super) fn ensure(system: System) -> Result<PathBuf> {
     if !shell::is_root() {
         bail!("a container takes root: run `sudo -E env PATH=\"$PATH\" cargo xtask test-appliance`");
     }
-    let release = release::of_this_machine()?;
+    let name = system.name()?;
     let recipe = [PACKAGES, SUPERFLUOUS, MASKED].concat().join(" ");
-    let folder = paths::cache()?.join(format!("appliance-{release}-{:016x}", cache::fingerprint(&recipe)));
+    let folder = paths::cache()?.join(format!("appliance-{name}-{:016x}", cache::fingerprint(&recipe)));
     cache::ensure(&folder, |partial| {
         packages::ensure(For::ApplianceImage)?;
         cache::check_space(partial, NEEDED_BYTES, "the system of the appliance")?;
-        let title = format!("making a Debian {release} with systemd in {} (once)", folder.display());
-        shell::step(&title, || make(partial, release))
+        let title = format!("making a {name} with systemd in {} (once)", folder.display());
+        shell::step(&title, || make(partial, system))
     })?;
     Ok(folder.join("root"))
 }
 
-fn make(folder: &Path, release: &str) -> Result<()> {
+fn make(folder: &Path, system: System) -> Result<()> {
     let root = folder.join("root");
-    let mut debootstrap = Command::new("debootstrap");
-    debootstrap.args(["--variant=minbase", "--force-check-gpg"]).arg(format!("--keyring={DEBIAN_KEYRING}"));
-    debootstrap.arg(format!("--include={}", PACKAGES.join(","))).arg(release).arg(&root);
-    shell::run_logged(debootstrap, &folder.join("log")).context("cannot make a Debian: it takes root and a network")?;
+    system.bootstrap(PACKAGES, &root, folder)?;
     for superfluous in SUPERFLUOUS {
         let path = root.join(superfluous);
         fs::remove_dir_all(&path).with_context(|| format!("cannot remove {}", path.display()))?;

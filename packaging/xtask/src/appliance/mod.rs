@@ -1,6 +1,7 @@
-//! `cargo xtask test-appliance`: the packages, installed on a Debian with a real systemd, in a container of `systemd-nspawn`.
+//! `cargo xtask test-appliance`: the packages, installed on a Debian or Ubuntu with a real systemd, in a container of
+//! `systemd-nspawn`.
 //!
-//! Lives here: the system that it boots (`image`), the container (`machine`) and its control group (`cgroup`), a package to
+//! Lives here: the systems that there are (`system`), the files of one (`image`), the container (`machine`) and its control group (`cgroup`), a package to
 //! upgrade from (`previous`), and the call of the tests, which reach the container from outside. Does not live here: the
 //! packages (`deb`), the tests (`tests/appliance`).
 
@@ -8,6 +9,7 @@ mod cgroup;
 mod image;
 mod machine;
 mod previous;
+mod system;
 
 use std::env;
 use std::fs;
@@ -15,12 +17,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Error, Result};
+use clap::ValueEnum;
 
 use crate::cargo::{self, Built, Profile};
+use crate::cross::symbols;
 use crate::deb::{self, Packages};
 use crate::packages::{self, For};
 use crate::{cache, paths, setup, shell};
 use machine::Machine;
+pub use system::System;
 
 /// The process number of the container's systemd, as this machine sees it.
 pub const LEADER_VARIABLE: &str = "FORGESYTED_TEST_APPLIANCE";
@@ -35,36 +40,47 @@ const TARGET: &str = "appliance";
 /// There is one container: one test at a time. Elsewhere these tests are ignored.
 const TEST_ARGUMENTS: &[&str] = &["--test-threads=1", "--include-ignored"];
 
-/// Builds the tests and the packages, boots the container, and runs the tests with these arguments for libtest.
+/// Builds the tests and the packages, boots the container with this system, and runs the tests with these arguments for libtest.
 ///
 /// # Errors
 /// When something is missing, a build or a test fails, or the container does not come up.
-pub fn test_appliance(arguments: &[String]) -> Result<()> {
+pub fn test_appliance(system: System, arguments: &[String]) -> Result<()> {
     setup::setup(For::Appliance)?;
-    let image = image::ensure()?;
     let built =
         shell::step("building the daemon and the tests of the appliance", || cargo::build(Profile::Dev, SELECTION))?;
+    let image = image(system, &built)?;
     let packages = deb::for_trial(&built.program("forgesyted")?)?;
     run_tests(&image, &built, &packages, arguments)
 }
 
-/// The appliance's part of `cargo xtask test`, on what that has built. A machine that cannot boot the container skips it and
+/// The appliance's part of `cargo xtask test`, on what that has built, on each system. A machine that cannot boot the container skips it and
 /// says why, but in CI that is a failure.
 ///
 /// # Errors
 /// When a test fails, or in CI when there can be no container.
 pub fn after_tests(built: &Built, packages: &Packages) -> Result<()> {
-    match packages::ensure(For::Appliance).and_then(|()| image::ensure()) {
-        Ok(image) => run_tests(&image, built, packages, &[]),
-        Err(error) => without(error, env::var_os("CI").is_some()),
+    for &system in System::value_variants() {
+        match packages::ensure(For::Appliance).and_then(|()| image(system, built)) {
+            Ok(image) => run_tests(&image, built, packages, &[])?,
+            Err(error) => without(error, env::var_os("CI").is_some())?,
+        }
     }
+    Ok(())
+}
+
+/// The files of a system that what was built runs on.
+fn image(system: System, built: &Built) -> Result<PathBuf> {
+    if system == System::Ubuntu2204 {
+        symbols::check(&built.program("forgesyted")?)?;
+    }
+    image::ensure(system)
 }
 
 fn without(error: Error, ci: bool) -> Result<()> {
     if ci {
         return Err(error.context("no appliance, and CI has to have one"));
     }
-    eprintln!("xtask: the tests of the appliance were SKIPPED, so no package was installed: {error:#}");
+    eprintln!("xtask: tests of the appliance were SKIPPED, so no package was installed: {error:#}");
     Ok(())
 }
 
