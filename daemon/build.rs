@@ -17,8 +17,9 @@ fn main() {
         }
         compile_operators(&libtorch);
     }
-    for file in ["build-version", "version.py"] {
-        println!("cargo::rerun-if-changed={}", libtorch.join(file).display());
+    // One that is not there would have cargo run this, and compile the daemon, each time.
+    for file in ["build-version", "version.py"].map(|name| libtorch.join(name)).iter().filter(|file| file.exists()) {
+        println!("cargo::rerun-if-changed={}", file.display());
     }
     match version_of(&libtorch) {
         Some(version) => println!("cargo::rustc-env=FORGESYTED_TORCH_VERSION={version}"),
