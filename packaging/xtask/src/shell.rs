@@ -10,6 +10,14 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+/// pip, so that the user's index, proxy and certificates are used. What it should keep to itself stands in variables: an older
+/// one (Ubuntu 22.04 has 22.0) passes over those that it does not know, and refuses such options.
+pub fn pip() -> Command {
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip"]).env("PIP_DISABLE_PIP_VERSION_CHECK", "1").env("PIP_ROOT_USER_ACTION", "ignore");
+    pip
+}
+
 /// Runs a command with this terminal and waits for it.
 ///
 /// # Errors

@@ -67,14 +67,13 @@ fn make(folder: &Path, arch: Arch) -> Result<()> {
     fs::write(folder.join("build-version"), format!("{TORCH_VERSION}\n")).context("cannot write build-version")
 }
 
-/// pip downloads, so that the user's index, proxy and certificates are used.
 fn download(wheels: &Path, arch: Arch) -> Result<()> {
     let temporary = wheels.join("tmp");
     fs::create_dir_all(&temporary).with_context(|| format!("cannot make the folder {}", temporary.display()))?;
     let requirements = wheels.join("requirements.txt");
     fs::write(&requirements, wheels::requirements(arch)).context("cannot write the requirements for pip")?;
-    let mut pip = Command::new("python3");
-    pip.args(wheels::pip_arguments(arch, &requirements, wheels)).env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+    let mut pip = shell::pip();
+    pip.args(wheels::pip_arguments(arch, &requirements, wheels));
     // /tmp may be a small file system in memory.
     shell::run(pip.env("TMPDIR", &temporary)).context(
         "cannot download libtorch's wheels: check the network and pip's configuration (`python3 -m pip config list`)",

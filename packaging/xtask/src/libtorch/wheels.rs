@@ -72,7 +72,7 @@ pub(super) fn requirements(arch: Arch) -> String {
 /// What `python3` is asked to download the wheels of a requirements file into a folder.
 pub(super) fn pip_arguments(arch: Arch, requirements: &Path, folder: &Path) -> Vec<String> {
     let mut arguments: Vec<String> =
-        ["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--require-hashes"].map(str::to_owned).to_vec();
+        ["download", "--no-deps", "--only-binary=:all:", "--require-hashes"].map(str::to_owned).to_vec();
     // Half a gigabyte that is needed once does not belong into pip's cache.
     arguments.push("--no-cache-dir".to_owned());
     arguments.extend(["--python-version".to_owned(), PYTHON.to_owned()]);

@@ -71,19 +71,11 @@ fn check_python() -> Result<()> {
 }
 
 fn install(sources: &Path, packages: &Path) -> Result<()> {
-    let mut pip = Command::new("python3");
+    let mut pip = shell::pip();
     // Every package is listed with its version; --no-deps keeps those away that the models do not need.
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--no-cache-dir",
-        "--root-user-action=ignore",
-    ]);
+    pip.args(["install", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]);
     pip.arg("--target").arg(packages).arg("--requirement").arg(sources.join("requirements.txt"));
-    shell::run(pip.env("PIP_DISABLE_PIP_VERSION_CHECK", "1"))
+    shell::run(&mut pip)
 }
 
 fn make(sources: &Path, packages: &Path, folder: &Path) -> Result<()> {

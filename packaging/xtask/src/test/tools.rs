@@ -43,18 +43,10 @@ pub(super) fn python_packages() -> Result<PathBuf> {
     let folder = paths::cache()?.join(folder_name(&format!("python-{}", python.trim()), PYTHON_PACKAGES));
     cache::ensure(&folder, |partial| {
         shell::step("fetching the client guide's Python packages (once)", || {
-            let mut pip = Command::new("python3");
-            pip.args([
-                "-m",
-                "pip",
-                "install",
-                "--only-binary=:all:",
-                "--no-cache-dir",
-                "--root-user-action=ignore",
-                "--target",
-            ]);
+            let mut pip = shell::pip();
+            pip.args(["install", "--only-binary=:all:", "--no-cache-dir", "--target"]);
             pip.arg(partial).args(PYTHON_PACKAGES.iter().map(|(name, version)| format!("{name}=={version}")));
-            shell::run(pip.env("PIP_DISABLE_PIP_VERSION_CHECK", "1"))
+            shell::run(&mut pip)
         })
     })
     .context("cannot get the client guide's Python packages: check the network and pip's configuration")?;
