@@ -21,7 +21,7 @@ use crate::arch::Arch;
 use crate::cargo::{self, Built, Profile};
 use crate::deb::{self, Packages};
 use crate::packages::{self, For};
-use crate::{bench, dist, libtorch, paths, setup, shell};
+use crate::{bench, cache, dist, libtorch, paths, setup, shell};
 use image::Image;
 use machine::Clock;
 pub(crate) use machine::option as qemu_option;
@@ -137,7 +137,11 @@ fn run_tests(
 }
 
 fn boot(image: &Image, clock: Clock, guest: &Guest) -> Result<i32> {
-    machine::boot(image, clock, &guest.shares(), &guest.script(), &paths::target().join("vm"))
+    let home = paths::target().join("vm");
+    fs::create_dir_all(&home).with_context(|| format!("cannot make the folder {}", home.display()))?;
+    // Two would write to one console.
+    let _lock = cache::lock(&home.join("lock"))?;
+    machine::boot(image, clock, &guest.shares(), &guest.script(), &home)
 }
 
 fn words(arguments: &[String]) -> Vec<&str> {

@@ -54,7 +54,7 @@ fn advice(reason: Reason, errno: Option<i32>, holder: impl FnOnce() -> Option<St
     let fixed = match reason {
         Reason::NoSuchDevice => "Is it plugged in? `forgesyted cameras` lists what is there",
         Reason::PermissionDenied if errno == Some(libc::EPERM) => {
-            "The service's sandbox keeps it out: its unit needs DeviceAllow=char-video4linux"
+            "The service's sandbox keeps it out: its unit needs DeviceAllow=char-81 (video4linux)"
         }
         Reason::PermissionDenied => {
             "Add the daemon's user to the group that owns the device (usually video); `forgesyted doctor` says which"
@@ -136,7 +136,7 @@ mod tests {
              device (usually video); `forgesyted doctor` says which"
         );
         assert!(sentence(libc::ENOTTY, Step::Query).contains("It is no video device"));
-        assert!(sentence(libc::EPERM, Step::Open).ends_with("DeviceAllow=char-video4linux"));
+        assert!(sentence(libc::EPERM, Step::Open).ends_with("DeviceAllow=char-81 (video4linux)"));
         assert!(sentence(libc::ENOSPC, Step::Start).contains("smaller size or rate"));
         assert!(sentence(libc::EBUSY, Step::Buffers).ends_with("and another program has it"));
     }
