@@ -86,6 +86,24 @@ fn an_upgrade_starts_the_socket_that_is_enabled() {
 
 #[test]
 #[ignore = "runs in the container: cargo xtask test-appliance"]
+fn libtorch_that_comes_late_brings_the_socket_back_too() {
+    let appliance = Appliance::installed();
+    appliance.sh("apt-get remove --yes forgesyted-libtorch && systemctl enable --now forgesyted.socket");
+    // Each client starts a daemon that finds no libtorch, until systemd gives up.
+    let state = || appliance.sh("systemctl is-active forgesyted.socket || true");
+    wait::until("the socket to fail", || {
+        http::try_get(appliance.http(), "/healthz");
+        state() == "failed"
+    });
+    let since = appliance.now();
+    appliance.apt("", &["libtorch"]);
+    appliance.wait_ready();
+    assert_eq!(state(), "active");
+    assert_eq!(appliance.wait_event(&since, "listening")["PASSED"], "true");
+}
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
 fn a_socket_unit_with_two_ports_is_refused_once() {
     let appliance = Appliance::installed();
     appliance.write("/etc/systemd/system/forgesyted.socket.d/test.conf", "[Socket]\nListenStream=8002\n");

@@ -23,6 +23,8 @@ fn doctor_finds_the_installation_good() {
     let examined = Board::installed().run(&["forgesyted", "doctor", "--json"]);
     let report: Value = serde_json::from_slice(&examined.stdout).unwrap_or_else(|_| panic!("{}", words(&examined)));
     let checks = report["checks"].as_array().unwrap();
+    let errors: Vec<_> = checks.iter().filter(|check| check["status"] == "error").collect();
+    assert!(errors.is_empty() && examined.status.success(), "{errors:?}: {}", examined.status);
     for (name, found) in [
         ("configuration", ""),
         ("libtorch", "2.11.0 from /usr/lib/forgesyted/"),

@@ -5,7 +5,7 @@ use xtask::arm64::MACHINE_VARIABLE;
 
 #[test]
 #[ignore = "needs the installed packages: cargo xtask test-arm64"]
-fn the_service_starts_at_boot_and_serves_from_its_sandbox() {
+fn the_service_starts_at_boot_and_serves() {
     let address = std::env::var(MACHINE_VARIABLE);
     let address = address.unwrap_or_else(|_| panic!("{MACHINE_VARIABLE} is not set: run cargo xtask test-arm64"));
     let mut client = Client::connect(address.parse().unwrap(), "pipeline_id=scene");
