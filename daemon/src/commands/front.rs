@@ -49,7 +49,22 @@ pub mod check {
 
 /// `forgesyted inspect`.
 pub mod inspect {
-    pub use super::become_it as run;
+    use std::process::ExitCode;
+
+    use super::super::{fail, report::EngineReport};
+    use crate::config::ConfigSource;
+
+    /// Becomes the engine program, which prints its report. Where that cannot be, the report says why; exit status 1.
+    pub fn run(source: &ConfigSource) -> ExitCode {
+        let refusal = match source.read() {
+            Ok(loaded) => super::become_engine(&loaded.config),
+            Err(error) => return fail(&error),
+        };
+        let report = EngineReport { refusal: Some(refusal.to_string()), ..EngineReport::default() };
+        // Texts and numbers: they can always be written.
+        println!("{}", serde_json::to_string(&report).unwrap_or_default());
+        ExitCode::FAILURE
+    }
 }
 
 use std::process::ExitCode;
@@ -58,7 +73,7 @@ use super::fail;
 use crate::config::{Config, ConfigSource};
 use crate::launch::{self, Refusal};
 
-/// Becomes the engine program for a command that says what is wrong on standard error: `inspect`, `run`, `bench`. Exit status 1
+/// Becomes the engine program for a command that says what is wrong on standard error: `run`, `bench`. Exit status 1
 /// where that cannot be.
 pub fn become_it(source: &ConfigSource) -> ExitCode {
     match source.read() {

@@ -16,6 +16,7 @@ mod report;
 mod run;
 #[cfg(feature = "engine")]
 mod serve;
+mod service_user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// The answer of `forgesyted inspect`.
+/// The answer of `forgesyted inspect`. Where the engine program cannot be started, the front gives it, with the refusal alone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EngineReport {
+    /// Why the engine program cannot be started.
+    pub refusal: Option<String>,
     /// The version of libtorch that the program is built for.
     pub torch: String,
     /// The libtorch that was loaded.

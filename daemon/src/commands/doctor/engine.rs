@@ -9,13 +9,12 @@ use rustix::process::geteuid;
 use super::accounts::Service;
 use super::finding::Finding;
 use crate::commands::report::EngineReport;
-use crate::config::{Config, ConfigSource};
+use crate::commands::service_user;
+use crate::config::ConfigSource;
 use crate::launch::child;
 
 /// Longest that loading and trying every pipeline may take.
 const LIMIT: Duration = Duration::from_secs(120);
-/// Starts a program as another user; in util-linux, which every Debian has.
-const SETPRIV: &str = "/usr/bin/setpriv";
 /// Nodes of NVIDIA's GPUs: cards, and Jetson's integrated ones.
 const GPU_NODES: [&str; 4] = ["dev/nvidia0", "dev/nvhost-gpu", "dev/nvgpu", "dev/nvmap"];
 
@@ -30,60 +29,41 @@ pub enum Engine {
     Answered(EngineReport),
 }
 
-/// Asks the engine program, which gets the same configuration from the same variables. Of an installation, root asks it as the service's user:
-/// models run with the rights that they will have, and not with root's.
-pub fn gather(config: &Config, source: &ConfigSource, service: Option<&Service>) -> Engine {
-    let mut command = match engine_program(config) {
-        Ok(command) => command,
-        Err(refusal) => return Engine::Refused(refusal),
+/// Asks this program, which becomes the engine program with the same configuration and variables. Of an installation, root asks it as the
+/// service's user: libtorch is looked for, loaded and run with the rights that the service has, and not with root's.
+pub fn gather(source: &ConfigSource, others: &[(String, String)], service: Option<&Service>) -> Engine {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return Engine::Failed(format!("this program cannot be found: {error}")),
     };
+    let variables = [others, &source.environment].concat();
     let front = !cfg!(feature = "engine");
-    if let Some(service) = service.filter(|_| front && geteuid().is_root() && Path::new(SETPRIV).exists()) {
-        command = as_user(&command, service);
-    }
-    command.arg("inspect").envs(source.environment.iter().map(|(name, value)| (name, value)));
+    let mut command = match service.filter(|_| front && geteuid().is_root()) {
+        Some(service) => service_user::command(service, &program, &variables),
+        None => {
+            let mut command = Command::new(program);
+            command.envs(variables);
+            command
+        }
+    };
+    command.arg("inspect");
     if let Some(file) = &source.file {
         command.arg("--config").arg(std::path::absolute(file).unwrap_or_else(|_| file.clone()));
     }
     match child::ask(&mut command, LIMIT) {
         Ok(answer) => {
             let line = answer.output.lines().rfind(|line| line.starts_with('{')).unwrap_or_default();
-            serde_json::from_str(line).map_or_else(
-                |_| {
+            match serde_json::from_str::<EngineReport>(line) {
+                Ok(EngineReport { refusal: Some(refusal), .. }) => Engine::Refused(refusal),
+                Ok(report) => Engine::Answered(report),
+                Err(_) => {
                     let complaint = answer.complaints.lines().rfind(|line| !line.trim().is_empty());
                     Engine::Failed(format!("it ended with {} ({})", answer.status, complaint.unwrap_or("no message")))
-                },
-                Engine::Answered,
-            )
+                }
+            }
         }
         Err(error) => Engine::Failed(error.to_string()),
     }
-}
-
-/// The program that links libtorch: this one, or the one that a front belongs to.
-fn engine_program(config: &Config) -> Result<Command, String> {
-    let program = std::env::current_exe().map_err(|error| format!("this program cannot be found: {error}"))?;
-    if cfg!(feature = "engine") {
-        return Ok(Command::new(program));
-    }
-    let engine = crate::launch::find(&program, config.engine.libtorch.as_deref());
-    engine.map(|engine| engine.command()).map_err(|refusal| refusal.to_string())
-}
-
-/// The same program as another user, with that one's groups, in a folder that everybody may see.
-fn as_user(program: &Command, user: &Service) -> Command {
-    let mut command = Command::new(SETPRIV);
-    let groups = user.gids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
-    command.arg(format!("--reuid={}", user.uid)).arg(format!("--regid={}", user.gid));
-    command.arg(format!("--groups={groups}")).arg("--no-new-privs").arg("--").arg(program.get_program());
-    for (name, value) in program.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    command.current_dir("/");
-    command
 }
 
 /// The node of a GPU below `root`.
@@ -216,19 +196,6 @@ mod tests {
             assert_eq!(statuses(&findings), expected, "{findings:?}");
             assert!(findings.iter().any(|finding| finding.found.contains(words)), "{findings:?}");
         }
-    }
-
-    #[test]
-    fn another_user_gets_the_same_program_and_variables() {
-        let mut program = Command::new("/l/bin/forgesyted");
-        program.env("LD_LIBRARY_PATH", "/t/lib").env_remove("X");
-        let mut command = as_user(&program, &Service { uid: 998, gid: 997, gids: vec![44, 997] });
-        command.arg("inspect");
-        let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
-        let expected =
-            ["--reuid=998", "--regid=997", "--groups=44,997", "--no-new-privs", "--", "/l/bin/forgesyted", "inspect"];
-        assert_eq!(words, expected);
-        assert!(command.get_envs().eq(program.get_envs()));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! own) and a pure verdict over them; the findings and their report (`finding`), and who the service is (`accounts`). Does not
 //! live here: what the engine program knows of libtorch, devices and pipelines; it is asked (`commands::inspect`).
 
-mod accounts;
+pub(super) mod accounts;
 pub(super) mod board;
 mod cameras;
 mod clock;
@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use super::ConfigArgs;
 use crate::config::ConfigSource;
 use accounts::Service;
+use environment::Environment;
 use finding::{Finding, Report, Status};
 
 /// How to examine.
@@ -55,7 +56,7 @@ pub fn run(args: Args) -> ExitCode {
 
 /// Every check, on the machine whose files lie below `root`.
 fn examine(root: &Path, source: &ConfigSource) -> Vec<Finding> {
-    let (source, variables) = environment::of_service(root, source);
+    let Environment { source, others, finding: variables } = environment::of_service(root, source);
     let read = source.read();
     let account = Service::gather(root);
     let (unit, socket) = (service::gather(root, "forgesyted.service"), service::gather(root, "forgesyted.socket"));
@@ -66,8 +67,8 @@ fn examine(root: &Path, source: &ConfigSource) -> Vec<Finding> {
     findings.extend(configuration::judge(read.as_ref(), account.as_ref()));
     findings.extend(variables);
     match &read {
-        Ok(loaded) => {
-            let engine = engine::gather(&loaded.config, &source, account.as_ref());
+        Ok(_) => {
+            let engine = engine::gather(&source, &others, account.as_ref());
             findings.extend(engine::judge(&engine, engine::gpu_node(root).as_deref()));
         }
         Err(_) => {
