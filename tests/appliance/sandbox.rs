@@ -78,6 +78,21 @@ fn it_writes_its_own_folders_and_sees_no_home() {
     appliance.sh("rmdir /home/forgesyted-test /tmp/forgesyted-test");
 }
 
+/// The service's user may put models where they are found: root who checks them does not run them as root.
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn roots_check_runs_models_as_the_services_user() {
+    let appliance = Appliance::installed();
+    let written = "/var/tmp/written-by-a-model";
+    let code = format!("return float(torch.sum(torch.from_file(\"{written}\", True, 1)))");
+    appliance.sh(&format!("rm -f {written}"));
+    appliance.write("/var/lib/forgesyted/models/write.pt", modules::archive("write", &modules::module("float", &code)));
+    appliance.write("/etc/forgesyted/pipelines.d/write.toml", format!("id = \"write\"\n{}", measure_node("write", "")));
+    let checked = appliance.sh("cd /etc && forgesyted check --config forgesyted/forgesyted.toml");
+    assert!(checked.contains("pipeline write "), "{checked}");
+    assert_eq!(appliance.sh(&format!("stat --format=%U {written} && rm {written}")), "forgesyted");
+}
+
 /// libtorch compiles convolutions for the processor while they run.
 #[test]
 #[ignore = "runs in the container: cargo xtask test-appliance"]

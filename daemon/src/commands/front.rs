@@ -34,11 +34,14 @@ pub mod serve {
 pub mod check {
     use std::process::ExitCode;
 
-    use super::super::print_rejected;
+    use super::super::{fail, print_rejected, service_user};
     use crate::config::ConfigSource;
 
-    /// Becomes the checking program. Exit status 1 where that cannot be.
+    /// Becomes the checking program, of an installation as the service's user. Exit status 1 where that cannot be.
     pub fn run(source: &ConfigSource) -> ExitCode {
+        if let Some(error) = service_user::become_it() {
+            return fail(&error);
+        }
         match source.read() {
             Ok(loaded) => println!("error    {}", super::become_engine(&loaded.config)),
             Err(error) => return print_rejected(&error),

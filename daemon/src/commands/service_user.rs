@@ -3,11 +3,16 @@
 
 use std::path::Path;
 use std::process::Command;
+#[cfg(not(feature = "engine"))]
+use std::{io, os::unix::process::CommandExt};
 
 use super::doctor::accounts::Service;
 
 /// Starts a program as another user; in util-linux, which every Debian has.
 const SETPRIV: &str = "/usr/bin/setpriv";
+/// The program of the package.
+#[cfg(not(feature = "engine"))]
+const INSTALLED: &str = "/usr/bin/forgesyted";
 /// Where programs are looked for; systemd gives services the same.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -29,6 +34,25 @@ pub fn command(service: &Service, program: &Path, variables: &[(String, String)]
     }
     command.args(["/bin/sh", "-c"]).arg(script + "exec \"$0\" \"$@\"").arg(program);
     command
+}
+
+/// Becomes this very command as the service's user, where root has started the installed program: that user may put models where
+/// they are found, and no model is to run with root's rights. Returns where there is nothing to become, or why it cannot.
+#[cfg(not(feature = "engine"))]
+pub fn become_it() -> Option<io::Error> {
+    let program = std::env::current_exe().ok().filter(|program| program == Path::new(INSTALLED))?;
+    let service = Service::gather(Path::new("/")).filter(|_| rustix::process::geteuid().is_root())?;
+    let variables: Vec<_> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let mut command = command(&service, &program, &variables);
+    command.args(std::env::args_os().skip(1));
+    // Paths in the arguments start here.
+    if let Ok(folder) = std::env::current_dir() {
+        command.current_dir(folder);
+    }
+    let error = command.exec();
+    Some(io::Error::new(error.kind(), format!("cannot check as the service's user: {SETPRIV}: {error}")))
 }
 
 /// Whether that can be a variable; systemd, too, passes over what it does not take for one.
