@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::packages::os_release;
 use crate::{cache, paths, shell};
@@ -69,6 +69,16 @@ pub(crate) fn node_packages() -> Result<PathBuf> {
     })
     .context("cannot get the npm packages for tests: check the network and npm's configuration")?;
     Ok(folder.join("node_modules"))
+}
+
+/// Whether `node` can run the tests: its own test runner came with version 18. Ubuntu 22.04 has 12.
+pub(super) fn check_node() -> Result<()> {
+    let said = shell::output(Command::new("node").arg("--version"))?;
+    let version = said.trim();
+    match version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok()) {
+        Some(major) if major >= 18 => Ok(()),
+        _ => bail!("they need Node 18 or later, and node is {version}: install one from nodejs.org"),
+    }
 }
 
 /// Names what is in it: another pin is another folder.
