@@ -88,18 +88,37 @@ impl Report {
         let mut text = String::new();
         for Finding { check, status, found, advice } in &self.checks {
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "{:<8} {check:<13} {found}", status.as_str());
+            let _ = writeln!(text, "{:<8} {check:<13} {}", status.as_str(), plain(found));
             if let Some(advice) = advice {
-                let _ = writeln!(text, "{:<22} → {advice}", "");
+                let _ = writeln!(text, "{:<22} → {}", "", plain(advice));
             }
         }
         text
     }
 }
 
+/// A text of others on one line, and without what would command a terminal: camera names and answers of strangers come here.
+fn plain(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' | '\t' => ' ',
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(shown).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_of_others_commands_no_terminal_and_forges_no_line() {
+        let finding = Finding::warning("port", "\x1b[2J\u{9b}31m starting\nok port fine", "a\rb");
+        assert_eq!(
+            Report::new(vec![finding]).to_text(),
+            "warning  port          \u{fffd}[2J\u{fffd}31m starting ok port fine\n                       → a\u{fffd}b\n"
+        );
+    }
 
     #[test]
     fn the_worst_finding_is_the_reports() {
