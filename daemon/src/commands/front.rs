@@ -54,17 +54,17 @@ pub mod check {
 pub mod inspect {
     use std::process::ExitCode;
 
-    use super::super::{fail, report::EngineReport};
+    use super::super::{fail, report::EngineRefused};
     use crate::config::ConfigSource;
 
-    /// Becomes the engine program, which prints its report. Where that cannot be, the report says why; exit status 1.
+    /// Becomes the engine program, which prints its report. Where that cannot be, prints an [`EngineRefused`]; exit status 1.
     pub fn run(source: &ConfigSource) -> ExitCode {
         let refusal = match source.read() {
             Ok(loaded) => super::become_engine(&loaded.config),
             Err(error) => return fail(&error),
         };
-        let report = EngineReport { refusal: Some(refusal.to_string()), ..EngineReport::default() };
-        // Texts and numbers: they can always be written.
+        let report = EngineRefused { refusal: refusal.to_string() };
+        // A text: it can always be written.
         println!("{}", serde_json::to_string(&report).unwrap_or_default());
         ExitCode::FAILURE
     }

@@ -4,11 +4,16 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// The answer of `forgesyted inspect`. Where the engine program cannot be started, the front gives it, with the refusal alone.
+/// The front's answer where it cannot start the engine program.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EngineRefused {
+    /// Why not.
+    pub refusal: String,
+}
+
+/// The answer of `forgesyted inspect`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EngineReport {
-    /// Why the engine program cannot be started.
-    pub refusal: Option<String>,
     /// The version of libtorch that the program is built for.
     pub torch: String,
     /// The libtorch that was loaded.

@@ -8,7 +8,7 @@ use rustix::process::geteuid;
 
 use super::accounts::Service;
 use super::finding::Finding;
-use crate::commands::report::EngineReport;
+use crate::commands::report::{EngineRefused, EngineReport};
 use crate::commands::service_user;
 use crate::config::ConfigSource;
 use crate::launch::child;
@@ -53,14 +53,16 @@ pub fn gather(source: &ConfigSource, others: &[(String, String)], service: Optio
     match child::ask(&mut command, LIMIT) {
         Ok(answer) => {
             let line = answer.output.lines().rfind(|line| line.starts_with('{')).unwrap_or_default();
-            match serde_json::from_str::<EngineReport>(line) {
-                Ok(EngineReport { refusal: Some(refusal), .. }) => Engine::Refused(refusal),
-                Ok(report) => Engine::Answered(report),
-                Err(_) => {
+            if let Ok(EngineRefused { refusal }) = serde_json::from_str(line) {
+                return Engine::Refused(refusal);
+            }
+            serde_json::from_str(line).map_or_else(
+                |_| {
                     let complaint = answer.complaints.lines().rfind(|line| !line.trim().is_empty());
                     Engine::Failed(format!("it ended with {} ({})", answer.status, complaint.unwrap_or("no message")))
-                }
-            }
+                },
+                Engine::Answered,
+            )
         }
         Err(error) => Engine::Failed(error.to_string()),
     }
