@@ -312,7 +312,10 @@ fn listen_error(address: std::net::SocketAddr, error: io::Error) -> StartError {
         io::ErrorKind::AddrInUse => {
             "Another program has this port (`ss -ltnp` names it); stop it, or set server.listen or FORGESYTED_LISTEN."
         }
-        io::ErrorKind::PermissionDenied => "Ports below 1024 need a privilege; choose a higher one in server.listen.",
+        io::ErrorKind::PermissionDenied => {
+            "Ports below 1024 need a privilege: choose a higher one in server.listen, or let systemd open it by forgesyted.socket \
+             (`systemctl edit forgesyted.socket`, `systemctl enable --now forgesyted.socket`)."
+        }
         io::ErrorKind::AddrNotAvailable => "This machine has no such address; 0.0.0.0 listens on all it has.",
         _ => "Check server.listen or FORGESYTED_LISTEN.",
     };

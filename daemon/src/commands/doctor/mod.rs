@@ -80,6 +80,12 @@ fn examine(root: &Path, source: &ConfigSource) -> Vec<Finding> {
         // A connection would start a service that does not run.
         let held = socket && !service::is_active(&unit);
         let port = if held { port::Port::Held } else { port::gather(listen) };
+        let privileged = || port::is_privileged(root, listen) && !service::has_any_port(&unit);
+        let port = match port {
+            // Root may listen there.
+            port::Port::Free if account.is_some() && privileged() => port::Port::Privileged,
+            port => port,
+        };
         findings.push(port::judge(listen, &port, socket));
     }
     let configured = read.as_ref().map(|loaded| cameras::configured(&loaded.config.cameras)).unwrap_or_default();

@@ -1,7 +1,9 @@
 //! The port: free, ours, or another program's.
 
+use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::finding::Finding;
@@ -10,6 +12,10 @@ use super::finding::Finding;
 const LIMIT: Duration = Duration::from_secs(2);
 /// Most of an answer that is read.
 const MOST: usize = 4096;
+
+/// What helps against a port that needs a privilege.
+const PRIVILEGED: &str = "choose a higher port, mostly from 1024 on, in server.listen; or let systemd listen there: \
+                          `systemctl edit forgesyted.socket` with the port, then `systemctl enable --now forgesyted.socket`";
 
 /// Who has the port.
 #[derive(Debug)]
@@ -23,6 +29,8 @@ pub enum Port {
     },
     /// systemd, for the service that does not run: not asked, since a connection would start it.
     Held,
+    /// Nobody, and the service may not have it either.
+    Privileged,
     /// Another program, or a forgesyted that does not answer.
     Taken,
     /// The address cannot be listened on.
@@ -36,6 +44,13 @@ pub fn gather(address: SocketAddr) -> Port {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => who(reachable(address)),
         Err(error) => Port::Refused(error),
     }
+}
+
+/// Whether a user without privileges may not listen there, by the kernel's setting below `root`.
+pub fn is_privileged(root: &Path, address: SocketAddr) -> bool {
+    let text = fs::read_to_string(root.join("proc/sys/net/ipv4/ip_unprivileged_port_start")).unwrap_or_default();
+    // Port 0 stands for any that is free.
+    address.port() != 0 && address.port() < text.trim().parse().unwrap_or(1024)
 }
 
 fn who(address: SocketAddr) -> Port {
@@ -95,6 +110,14 @@ pub fn judge(address: SocketAddr, port: &Port, socket: bool) -> Finding {
             "port",
             "systemd holds the port of forgesyted.socket; it was not asked, since a connection starts the service",
         ),
+        Port::Privileged => Finding::error(
+            "port",
+            format!("{address} is free, but the service may not listen there: so low a port needs a privilege"),
+            PRIVILEGED,
+        ),
+        Port::Refused(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Finding::error("port", format!("you may not listen on {address}: {error}"), PRIVILEGED)
+        }
         Port::Taken if socket => Finding::ok("port", format!("systemd listens on {address} for forgesyted")),
         Port::Taken => Finding::error(
             "port",
@@ -104,7 +127,7 @@ pub fn judge(address: SocketAddr, port: &Port, socket: bool) -> Finding {
         Port::Refused(error) => Finding::error(
             "port",
             format!("nobody can listen on {address}: {error}"),
-            "correct server.listen; 0.0.0.0 listens on all addresses, and ports from 1024 on need no privilege",
+            "correct server.listen; 0.0.0.0 listens on all addresses",
         ),
     }
 }
@@ -115,6 +138,7 @@ mod tests {
 
     use super::*;
     use crate::commands::doctor::finding::Status;
+    use crate::commands::doctor::tests::Root;
 
     const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -128,10 +152,29 @@ mod tests {
             (Port::Taken, false, Status::Error),
             (Port::Taken, true, Status::Ok),
             (Port::Held, true, Status::Ok),
+            (Port::Privileged, false, Status::Error),
             (refused(), false, Status::Error),
         ] {
             assert_eq!(judge(LOCAL, &port, socket).status, expected, "{port:?}");
         }
+    }
+
+    #[test]
+    fn low_ports_are_for_the_privileged() {
+        const SETTING: &str = "proc/sys/net/ipv4/ip_unprivileged_port_start";
+        for (files, port, expected) in [
+            (&[][..], 80, true),
+            (&[], 1023, true),
+            (&[], 1024, false),
+            (&[], 0, false),
+            (&[(SETTING, "80\n")], 79, true),
+            (&[(SETTING, "80\n")], 80, false),
+        ] {
+            let root = Root::new("low-ports", files);
+            assert_eq!(is_privileged(&root.0, SocketAddr::new(LOCAL.ip(), port)), expected, "{files:?} {port}");
+        }
+        let advice = judge(LOCAL, &Port::Privileged, false).advice.unwrap();
+        assert!(advice.contains("forgesyted.socket"), "{advice}");
     }
 
     /// Answers each of two requests with one of these.

@@ -12,7 +12,8 @@ use crate::launch::child;
 /// Longest wait for the service manager's answer.
 const LIMIT: Duration = Duration::from_secs(5);
 /// What is asked of the unit.
-const PROPERTIES: &str = "LoadState,ActiveState,SubState,Result,ExecMainStatus,NRestarts,UnitFileState,Listen";
+const PROPERTIES: &str = "LoadState,ActiveState,SubState,Result,ExecMainStatus,NRestarts,UnitFileState,Listen,ProtectHome,\
+                          BindPaths,BindReadOnlyPaths,AmbientCapabilities";
 
 /// A unit's properties by name; `None` where there is no systemd.
 pub type Unit = Option<BTreeMap<String, String>>;
@@ -37,6 +38,12 @@ pub fn is_active(unit: &Unit) -> bool {
     unit.as_ref().is_some_and(|unit| unit.get("ActiveState").is_some_and(|state| state == "active"))
 }
 
+/// Whether a drop-in gives the service ports that need a privilege.
+pub fn has_any_port(unit: &Unit) -> bool {
+    let capabilities = unit.as_ref().and_then(|unit| unit.get("AmbientCapabilities"));
+    capabilities.is_some_and(|names| names.split_whitespace().any(|name| name == "cap_net_bind_service"))
+}
+
 /// Where a socket unit listens: `ADDRESS (Stream)`.
 pub fn listens(unit: &Unit) -> Option<SocketAddr> {
     unit.as_ref()?.get("Listen")?.strip_suffix(" (Stream)")?.parse().ok()
@@ -48,8 +55,23 @@ pub fn judge(unit: &Unit, socket: bool) -> Finding {
         return Finding::skipped("service", "systemd does not run here, or does not answer");
     };
     let get = |name: &str| unit.get(name).map_or("", String::as_str);
-    if get("LoadState") != "loaded" {
-        return Finding::skipped("service", format!("there is no unit forgesyted.service ({})", get("LoadState")));
+    match get("LoadState") {
+        "loaded" => {}
+        "masked" => {
+            let advice = "`systemctl unmask forgesyted`, then `systemctl enable --now forgesyted`";
+            return Finding::warning("service", "its unit is masked, so nothing starts it", advice);
+        }
+        state @ ("" | "not-found") => {
+            return Finding::skipped("service", format!("there is no unit forgesyted.service ({state})"));
+        }
+        state => {
+            return Finding::error(
+                "service",
+                format!("systemd cannot use its unit or a drop-in of it ({state})"),
+                "`systemd-analyze verify forgesyted.service` says what is wrong, and `systemctl cat forgesyted` shows all of \
+                 it; correct that, then `systemctl daemon-reload` and `systemctl restart forgesyted`",
+            );
+        }
     }
     let restarts = get("NRestarts").parse().unwrap_or(0_u64);
     match get("ActiveState") {
@@ -87,6 +109,9 @@ mod tests {
         use Status::{Error, Ok, Skipped, Warning};
         for (text, socket, expected, words) in [
             ("LoadState=not-found\nActiveState=inactive\n", false, Skipped, "not-found"),
+            ("LoadState=masked\nActiveState=inactive\n", false, Warning, "masked"),
+            ("LoadState=bad-setting\nActiveState=inactive\n", false, Error, "drop-in of it (bad-setting)"),
+            ("LoadState=error\nActiveState=inactive\n", false, Error, "(error)"),
             ("LoadState=loaded\nActiveState=active\nSubState=running\nNRestarts=0\n", false, Ok, "active (running)"),
             ("LoadState=loaded\nActiveState=active\nNRestarts=3\n", false, Warning, "3 restarts"),
             (
@@ -107,6 +132,14 @@ mod tests {
         }
         assert_eq!(judge(&None, false).status, Skipped);
     }
+
+    #[test]
+    fn a_drop_in_may_give_the_service_any_port() {
+        for (names, expected) in [("", false), ("cap_sys_nice", false), ("cap_sys_nice cap_net_bind_service", true)] {
+            assert_eq!(has_any_port(&Some(properties(&format!("AmbientCapabilities={names}\n")))), expected);
+        }
+    }
+
     #[test]
     fn a_socket_unit_says_where_it_listens() {
         for (text, expected) in [
