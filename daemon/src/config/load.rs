@@ -288,13 +288,27 @@ fn unreadable(kind: std::io::ErrorKind, file: &Path) -> String {
         std::io::ErrorKind::NotFound => {
             "Correct the path after --config, or leave that out to use the defaults".to_owned()
         }
-        std::io::ErrorKind::PermissionDenied => {
-            let file = file.display();
-            format!("Let the service read it: `chown root:forgesyted {file}` and `chmod 640 {file}`")
-        }
+        std::io::ErrorKind::PermissionDenied => match closed_folder(file) {
+            Some(folder) => {
+                let folder = folder.display();
+                format!("Let the service enter {folder}: `chgrp forgesyted {folder}` and `chmod g+x {folder}`")
+            }
+            None => {
+                let file = file.display();
+                format!("Let the service read it: `chown root:forgesyted {file}` and `chmod 640 {file}`")
+            }
+        },
         std::io::ErrorKind::InvalidData => "It is no text in UTF-8: save it as that".to_owned(),
         _ => "Look for the disk's errors in the kernel's log (dmesg), or bring the file back".to_owned(),
     }
+}
+
+/// The folder above a file that this user may not enter.
+fn closed_folder(file: &Path) -> Option<&Path> {
+    // To look at a thing takes the right to enter the folders above it, and no right to the thing itself.
+    let hidden =
+        |path: &&Path| path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied);
+    file.ancestors().filter(hidden).last()?.parent()
 }
 
 fn not_allowed(setting: &Setting, found: &Found<'_>) -> String {

@@ -25,9 +25,14 @@ impl ConfigSource {
     /// # Errors
     /// Every problem found.
     pub fn read(&self) -> Result<Loaded, ConfigError> {
+        load::read(self.path(), &self.environment, self.prefix.as_deref())
+    }
+
+    /// The file that is read.
+    pub fn path(&self) -> Option<&Path> {
         let default = Path::new(DEFAULT_CONFIG);
         // Only a default file that is certainly absent is passed over: one that cannot be looked at may hold a token.
         let default = Some(default).filter(|default| !matches!(default.try_exists(), Ok(false)));
-        load::read(self.file.as_deref().or(default), &self.environment, self.prefix.as_deref())
+        self.file.as_deref().or(default)
     }
 }

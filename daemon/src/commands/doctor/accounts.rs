@@ -58,6 +58,13 @@ impl Service {
         self.bits(rights) & 0o4 != 0
     }
 
+    /// The folder above a file that it may not enter.
+    pub fn closed_folder(&self, file: &Path) -> Option<PathBuf> {
+        let file = std::path::absolute(file).ok()?;
+        let closed = |folder: &&Path| Rights::of(folder).is_some_and(|rights| self.bits(rights) & 0o1 == 0);
+        file.ancestors().skip(1).filter(closed).last().map(Path::to_path_buf)
+    }
+
     fn bits(&self, rights: Rights) -> u32 {
         if rights.uid == self.uid {
             rights.mode >> 6

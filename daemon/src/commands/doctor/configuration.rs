@@ -1,5 +1,7 @@
 //! The configuration: whether it can be read, and what is odd about it.
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use super::accounts::{Rights, SERVICE_USER, Service};
@@ -19,12 +21,8 @@ pub fn judge(read: Result<&Loaded, &ConfigError>, service: Option<&Service>) -> 
     let mut findings = vec![match &loaded.file {
         None => Finding::ok("configuration", "defaults, without a file"),
         Some(file) => {
-            let hidden = |service: &Service| Rights::of(file).is_some_and(|rights| !service.may_read(rights));
-            if service.is_some_and(hidden) {
-                not_for_the_service(file)
-            } else {
-                Finding::ok("configuration", file.display().to_string())
-            }
+            let obstacle = service.and_then(|service| not_for_the_service(file, service));
+            obstacle.unwrap_or_else(|| Finding::ok("configuration", file.display().to_string()))
         }
     }];
     let advice = "correct its spelling, or ignore this if it is another program's";
@@ -32,14 +30,32 @@ pub fn judge(read: Result<&Loaded, &ConfigError>, service: Option<&Service>) -> 
     findings
 }
 
-fn not_for_the_service(file: &Path) -> Finding {
+/// Why the service may not read a file.
+fn not_for_the_service(file: &Path, service: &Service) -> Option<Finding> {
+    if let Some(folder) = service.closed_folder(file) {
+        let (file, folder) = (file.display(), folder.display());
+        let found = format!("{file}: the service, which is the user {SERVICE_USER}, may not enter {folder}");
+        let advice = format!("chgrp {SERVICE_USER} {folder} && chmod g+x {folder}");
+        return Some(Finding::error("configuration", found, advice));
+    }
+    if Rights::of(file).is_none_or(|rights| service.may_read(rights)) {
+        return None;
+    }
     let file = file.display();
-    let advice = format!("chgrp {SERVICE_USER} {file} && chmod g+r {file}");
-    Finding::error(
-        "configuration",
-        format!("{file}: the service, which is the user {SERVICE_USER}, may not read it"),
-        advice,
-    )
+    let found = format!("{file}: the service, which is the user {SERVICE_USER}, may not read it");
+    Some(Finding::error("configuration", found, format!("chgrp {SERVICE_USER} {file} && chmod g+r {file}")))
+}
+
+/// What there is to say of a file that is kept from whoever runs this (`denied`), and not from the service: a token may be in it.
+pub fn kept_from_you(file: &Path, denied: bool, service: Option<&Service>) -> Option<Finding> {
+    service.filter(|service| denied && not_for_the_service(file, service).is_none())?;
+    let file = file.display();
+    Some(Finding::skipped("configuration", format!("{file}: for the service, and not for you; run this as root")))
+}
+
+/// Whether the user who runs this may not read a file.
+pub fn is_denied(file: &Path) -> bool {
+    File::open(file).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 #[cfg(test)]
@@ -65,6 +81,29 @@ mod tests {
         let findings = judge(Err(&bad), None);
         assert_eq!(statuses(&findings), [Status::Error, Status::Error]);
         assert!(findings[0].found.starts_with("/etc/f.toml:2: server.listen"), "{findings:?}");
+    }
+
+    #[test]
+    fn a_folder_that_only_root_may_enter_is_named_and_a_token_is_nobodys_mistake() {
+        let root = Root::new("closed", &[("etc/f.toml", "")]);
+        let (folder, file) = (root.0.join("etc"), root.0.join("etc/f.toml"));
+        let mode = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let good = config::load(Some((&file, "")), &[], None).unwrap();
+        let other = Service { uid: u32::MAX - 1, gid: u32::MAX - 1, gids: Vec::new() };
+        mode(&folder, 0o750);
+        let finding = judge(Ok(&good), Some(&other)).remove(0);
+        assert!(
+            finding.status == Status::Error && finding.found.ends_with(&format!("may not enter {}", folder.display()))
+        );
+        assert_eq!(kept_from_you(&file, true, Some(&other)), None, "the service has the same trouble");
+        mode(&folder, 0o751);
+        assert_eq!(statuses(&judge(Ok(&good), Some(&other))), [Status::Ok]);
+        for (denied, service, expected) in
+            [(true, Some(&other), Some(Status::Skipped)), (false, Some(&other), None), (true, None, None)]
+        {
+            assert_eq!(kept_from_you(&file, denied, service).map(|finding| finding.status), expected);
+        }
+        assert!(!is_denied(&file) && !is_denied(&folder.join("absent")));
     }
 
     #[test]

@@ -64,9 +64,19 @@ fn examine(root: &Path, source: &ConfigSource) -> Vec<Finding> {
     let socket = service::is_active(&socket);
     let listen = read.as_ref().ok().map(|loaded| passed.unwrap_or(loaded.config.server.listen));
     let mut findings = vec![board::judge(&board::gather(root))];
-    findings.extend(configuration::judge(read.as_ref(), account.as_ref()));
+    let kept = source.path().and_then(|file| {
+        let denied = configuration::is_denied(file);
+        configuration::kept_from_you(file, denied, account.as_ref())
+    });
+    let configuration = kept.map_or_else(|| configuration::judge(read.as_ref(), account.as_ref()), |kept| vec![kept]);
+    let for_the_service = configuration.iter().all(|finding| finding.status != Status::Error);
+    findings.extend(configuration);
     findings.extend(variables);
     match &read {
+        Ok(_) if !for_the_service => {
+            let unread = |check| Finding::skipped(check, "not with a configuration that the service may not read");
+            findings.extend(["libtorch", "device", "pipelines"].map(unread));
+        }
         Ok(_) => {
             let engine = engine::gather(&source, &others, account.as_ref());
             findings.extend(engine::judge(&engine, engine::gpu_node(root).as_deref()));
