@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::task::JoinHandle;
 
 use super::load_plan;
-use crate::config::{self, Config, ConfigSource};
+use crate::config::{self, Config, ConfigSource, home_advice};
 use crate::engine::EnginePlan;
 use crate::pipeline::Pipeline;
 use crate::pipeline::registry::Loaded;
@@ -172,7 +172,7 @@ fn take_in(context: &Context, loaded: Loaded) -> String {
     // One of the default folders is often absent; where nothing is loaded, it is the likely reason.
     if loaded.pipelines.is_empty() {
         for dir in &loaded.missing_dirs {
-            log::warn!(event = "pipeline_dir_missing", dir:% = dir.display(); "pipeline folder {} does not exist", dir.display());
+            log::warn!(event = "pipeline_dir_missing", dir:% = dir.display(); "pipeline folder {} does not exist{}", dir.display(), home_advice(dir));
         }
     }
     for rejection in &loaded.rejected {

@@ -21,6 +21,19 @@ fn prefix_of(executable: &Path) -> Option<PathBuf> {
     [Some(beside), of_the_front].into_iter().flatten().find(shares).map(Path::to_path_buf)
 }
 
+/// Folders that the unit's sandbox empties (`ProtectHome=`, systemd.exec(5)).
+const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
+
+/// Whether this lies in a home.
+pub fn is_in_home(path: &Path) -> bool {
+    HOMES.iter().any(|home| path.starts_with(home))
+}
+
+/// The end of a sentence about a place that cannot be used: what to do where it lies in a home.
+pub fn home_advice(path: &Path) -> &'static str {
+    if is_in_home(path) { ". The service sees no home folders: put it below /opt" } else { "" }
+}
+
 /// The folder of shared files of a daemon installed under `prefix`. `None`: the system's own.
 pub(super) fn share(prefix: Option<&Path>) -> PathBuf {
     prefix.unwrap_or(Path::new("/usr")).join("share").join("forgesyted")
@@ -52,6 +65,19 @@ mod tests {
         assert_eq!(prefix_of(&root.join("lib/other/bin/forgesyted")), None);
         assert_eq!(prefix_of(Path::new("/")), None);
         std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn homes_are_known_by_whole_names() {
+        for (path, expected) in [
+            ("/home/u/torch", true),
+            ("/root", true),
+            ("/run/user/1000/p", true),
+            ("/homes/u", false),
+            ("/opt/home", false),
+        ] {
+            assert_eq!((is_in_home(Path::new(path)), home_advice(Path::new(path)).is_empty()), (expected, !expected));
+        }
     }
 
     #[test]

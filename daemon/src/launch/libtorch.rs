@@ -2,9 +2,9 @@
 //! (the Python package).
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// What was found in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,12 @@ impl Libtorch {
             version: version_of(folder),
             cuda: has("libtorch_cuda.so"),
         })
+    }
+
+    /// Whether this user may not see what is in a folder. A home is such a one for the service.
+    pub fn is_hidden(folder: &Path) -> bool {
+        let looked = folder.join("lib/libtorch_cpu.so").metadata();
+        looked.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
     }
 
     /// Where its libraries lie, and those that it needs from elsewhere: Python's package has CUDA's in packages beside it.

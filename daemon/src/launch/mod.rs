@@ -17,6 +17,7 @@ use std::process::Command;
 
 use thiserror::Error;
 
+use crate::config::home_advice;
 use libtorch::Libtorch;
 use trial::Trial;
 
@@ -77,9 +78,18 @@ pub enum Refusal {
     /// The folder that the configuration names is no libtorch.
     #[error(
         "engine.libtorch is {}, which has no lib/libtorch_cpu.so: set it to the folder of a libtorch {TORCH_VERSION} (for Python's, \
-         that is site-packages/torch), or remove it to use the package forgesyted-libtorch.", folder.display()
+         that is site-packages/torch), or remove it to use the package forgesyted-libtorch{}.", folder.display(), home_advice(folder)
     )]
     NoLibtorch {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The folder that the configuration names is kept from this user.
+    #[error(
+        "engine.libtorch is {}, which may not be looked into: Permission denied. The service sees no home folders, nor links into \
+         them: install it below /opt. Elsewhere, let the user forgesyted read it and enter the folders above it.", folder.display()
+    )]
+    Hidden {
         /// The folder.
         folder: PathBuf,
     },
@@ -149,6 +159,7 @@ pub fn find(front: &Path, configured: Option<&Path>) -> Result<Engine, Refusal> 
     let Some(libtorch) = Libtorch::inspect(folder) else {
         let folder = folder.to_owned();
         return Err(match configured {
+            Some(_) if Libtorch::is_hidden(&folder) => Refusal::Hidden { folder },
             Some(_) => Refusal::NoLibtorch { folder },
             None => Refusal::NotInstalled { folder },
         });
@@ -218,6 +229,16 @@ mod tests {
             assert_eq!(refusal.may_pass(), expected, "{refusal}");
         }
         assert!(Refusal::start("/p".into(), io::ErrorKind::TimedOut.into()).may_pass());
+    }
+
+    #[test]
+    fn a_home_is_named_as_what_the_service_does_not_see() {
+        let said = |folder: &str| Refusal::NoLibtorch { folder: folder.into() }.to_string();
+        assert!(
+            said("/home/u/torch")
+                .ends_with("forgesyted-libtorch. The service sees no home folders: put it below /opt.")
+        );
+        assert!(said("/opt/torch").ends_with("forgesyted-libtorch."));
     }
 
     #[test]

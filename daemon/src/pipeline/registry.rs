@@ -13,6 +13,7 @@ use super::load::{self, LoadPlan, Rejection};
 use super::origin::Stamp;
 use super::seen::{Seen, pipeline_files};
 use super::{Pipeline, PipelineView};
+use crate::config::home_advice;
 use crate::telemetry::metrics::Metrics;
 
 /// The pipelines in use and the files that were left out.
@@ -102,7 +103,7 @@ fn keep_dir(dir: &Path, error: &io::Error, before: &Loaded, loaded: &mut Loaded)
     if error.kind() == io::ErrorKind::NotFound && !kept_previous {
         loaded.missing_dirs.push(dir.to_owned());
     } else {
-        let reason = format!("the folder cannot be listed: {error}");
+        let reason = format!("the folder cannot be listed: {error}{}", home_advice(dir));
         loaded.rejected.push(Rejection { file: dir.to_owned(), reason, kept_previous });
     }
 }

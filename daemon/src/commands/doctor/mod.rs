@@ -15,6 +15,7 @@ mod environment;
 mod finding;
 mod groups;
 mod heat;
+mod homes;
 mod memory;
 mod port;
 mod service;
@@ -77,7 +78,8 @@ fn examine(root: &Path, source: &ConfigSource) -> Vec<Finding> {
             let unread = |check| Finding::skipped(check, "not with a configuration that the service may not read");
             findings.extend(["libtorch", "device", "pipelines"].map(unread));
         }
-        Ok(_) => {
+        Ok(loaded) => {
+            findings.extend(homes::judge(&loaded.config, &unit));
             let engine = engine::gather(&source, &others, account.as_ref());
             findings.extend(engine::judge(&engine, engine::gpu_node(root).as_deref()));
         }
