@@ -51,6 +51,83 @@ fn a_configuration_that_it_may_not_read_is_refused() {
 
 #[test]
 #[ignore = "runs in the container: cargo xtask test-appliance"]
+fn a_closed_folder_of_the_configuration_is_named() {
+    let appliance = Appliance::installed();
+    appliance.sh("chown root:root /etc/forgesyted; chmod 0750 /etc/forgesyted");
+    let said = refused(&appliance, &start(&appliance));
+    assert!(said.contains("Let the service enter /etc/forgesyted: `chgrp forgesyted /etc/forgesyted`"), "{said}");
+    let found = appliance.doctor("configuration");
+    assert_eq!(found["status"], "error", "{found}");
+    assert!(found["found"].as_str().unwrap().ends_with("may not enter /etc/forgesyted"), "{found}");
+    // What doctor says mends it.
+    appliance.sh(&format!("{}; systemctl start forgesyted", found["advice"].as_str().unwrap()));
+    appliance.wait_ready();
+}
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn a_token_in_the_configuration_is_no_error_for_who_is_not_root() {
+    let appliance = Appliance::installed();
+    appliance.sh("chown root:forgesyted /etc/forgesyted/forgesyted.toml; chmod 0640 /etc/forgesyted/forgesyted.toml");
+    let report = appliance.sh("setpriv --reuid=65534 --regid=65534 --clear-groups forgesyted doctor || true");
+    let line = report.lines().find(|line| line.contains(" configuration "));
+    assert!(line.is_some_and(|line| line.starts_with("skipped") && line.ends_with("run this as root")), "{report}");
+    assert_eq!(appliance.doctor("configuration")["status"], "ok");
+}
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn a_port_below_1024_is_for_the_socket_unit() {
+    let appliance = Appliance::installed();
+    appliance.sh("echo FORGESYTED_LISTEN=0.0.0.0:80 > /etc/default/forgesyted");
+    let since = start(&appliance);
+    appliance.wait_state("failed");
+    let said = appliance.last_line(&since);
+    assert!(
+        said.contains("Permission denied") && said.contains("`systemctl enable --now forgesyted.socket`"),
+        "{said}"
+    );
+    let port = appliance.doctor("port");
+    assert_eq!(port["status"], "error", "{port}");
+    assert!(port["advice"].as_str().unwrap().contains("forgesyted.socket"), "{port}");
+}
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn a_libtorch_in_a_home_is_told_by_the_daemon_and_by_doctor() {
+    let appliance = Appliance::installed();
+    appliance.sh("mkdir -p /home/u/torch && ln -sfn /usr/lib/forgesyted/lib /home/u/torch/lib && \
+         cp /usr/lib/forgesyted/build-version /home/u/torch && echo FORGESYTED_LIBTORCH=/home/u/torch > /etc/default/forgesyted");
+    let said = refused(&appliance, &start(&appliance));
+    let report = appliance.sh("forgesyted doctor || true");
+    // With a home that others may not enter, doctor has no more rights than the service.
+    appliance.sh("chmod 0700 /home/u");
+    let libtorch = appliance.doctor("libtorch");
+    appliance.sh("rm -r /home/u");
+    assert!(said.contains("/home/u/torch") && said.contains("The service sees no home folders"), "{said}");
+    assert!(report.contains("engine.libtorch names /home/u/torch, and the service sees no home folders"), "{report}");
+    assert_eq!(libtorch["status"], "error", "{libtorch}");
+    assert!(libtorch["found"].as_str().unwrap().contains("may not be looked into"), "{libtorch}");
+}
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
+fn roots_doctor_loads_nothing_of_the_configured_folder_as_root() {
+    let appliance = Appliance::installed();
+    // Nonsense where setpriv, which root starts, would find a library of its own, if the folder were on its path.
+    appliance.sh("mkdir -p /opt/torch/lib && ln -s /usr/lib/forgesyted/lib/* /opt/torch/lib && \
+         cp /usr/lib/forgesyted/build-version /opt/torch && cp /etc/hostname /opt/torch/lib/libcap-ng.so.0");
+    for variables in ["FORGESYTED_LIBTORCH=/opt/torch", "LD_LIBRARY_PATH=/opt/torch/lib"] {
+        appliance.sh(&format!("echo {variables} > /etc/default/forgesyted"));
+        let libtorch = appliance.doctor("libtorch");
+        assert_eq!(libtorch["status"], "ok", "{variables}: {libtorch}");
+        assert!(libtorch["found"].as_str().unwrap().contains("2.11.0 from "), "{libtorch}");
+    }
+    appliance.sh("rm -r /opt/torch");
+}
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
 fn a_broken_configuration_is_refused_with_its_line() {
     let appliance = Appliance::installed();
     appliance.write("/etc/forgesyted/forgesyted.toml", "[stream]\nmax_sesions = 2\n");

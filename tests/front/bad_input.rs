@@ -3,6 +3,7 @@
 use std::fs::{self, FileTimes};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use forgesyted_tests::Daemon;
@@ -49,6 +50,23 @@ fn a_configuration_that_cannot_be_read_or_understood() {
     if fs::read(&file).is_err() {
         expect(&["Permission denied", "Let the service read it: `chown root:forgesyted"]);
     }
+}
+
+#[test]
+fn a_closed_folder_of_the_configuration_is_named() {
+    let Some(installation) = Installation::whole() else { return };
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let closed = installation.folder.path().join("etc");
+    let file = closed.join("forgesyted.toml");
+    mode(installation.folder.path(), 0o755);
+    fs::create_dir(&closed).unwrap();
+    fs::write(&file, "").unwrap();
+    mode(&closed, 0o600);
+    let output = installation.serve_unprivileged(&file);
+    mode(&closed, 0o700);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.contains(&format!("Let the service enter {}: `chgrp forgesyted", closed.display())), "{said}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use forgesyted_tests::folder::Folder;
 use forgesyted_tests::{Daemon, sources};
+use rustix::process::geteuid;
 use serde_json::Value;
 
 /// The prefix, and the environment that its programs get.
@@ -100,6 +101,18 @@ impl Installation {
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").envs(self.environment.iter().cloned());
         command.stdin(Stdio::null()).current_dir(sources::root());
         command
+    }
+
+    /// What comes of `serve` with this configuration for a user whom closed folders keep out: for nobody in root's place.
+    pub fn serve_unprivileged(&self, config: &Path) -> Output {
+        let front = self.folder.path().join("bin/forgesyted");
+        let mut command = Command::new("setpriv");
+        if geteuid().is_root() {
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        }
+        command.arg("--").arg(front).args(["serve", "--config"]).arg(config);
+        command.env_clear().env("PATH", "/usr/bin:/bin").envs(self.environment.iter().cloned());
+        command.stdin(Stdio::null()).current_dir("/").output().unwrap()
     }
 
     /// Runs a command of the front to its end.

@@ -1,6 +1,8 @@
 //! Which libtorch is taken, and what is said of those that do not fit.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 
 use crate::installation::{Installation, front};
@@ -105,6 +107,24 @@ fn pythons_package_is_taken_with_the_libraries_beside_it() {
     let said = String::from_utf8(check.stdout).unwrap();
     assert_eq!(check.status.code(), Some(0), "{said}");
     assert!(said.contains("libtorch 2.11.0") && said.contains("pipeline scene"), "{said}");
+}
+
+#[test]
+fn a_libtorch_that_may_not_be_looked_into_is_told_from_a_folder_that_is_none() {
+    let Some(installation) = Installation::without_libtorch() else { return };
+    let closed = installation.libtorch("closed", "2.11.0\n", |_| true);
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    mode(installation.folder.path(), 0o755);
+    mode(&closed, 0o000);
+    let installation = installation.env("FORGESYTED_LIBTORCH", closed.display());
+    let output = installation.serve_unprivileged(&installation.folder.path().join("forgesyted.toml"));
+    mode(&closed, 0o755);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(
+        said.contains("which may not be looked into: Permission denied. The service sees no home folders"),
+        "{said}"
+    );
 }
 
 #[test]
