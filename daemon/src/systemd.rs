@@ -1,5 +1,6 @@
 //! What the service manager is told (sd_notify(3)): ready, reloading, stopping, status, and the watchdog's beat. Without
-//! a manager nothing is sent. The beat is sent only when every worker and the reactor came round since the last one.
+//! a manager nothing is sent. The beat is sent only when every worker and the reactor came round since the last one,
+//! and the engine answers frames.
 
 use std::time::Duration;
 

@@ -143,3 +143,73 @@ fn fragments_add_up_to_the_limit() {
     padded.extend([0xFF, 0xD9]);
     daemon.client("noop").ask(&padded);
 }
+
+#[test]
+fn a_header_that_libjpeg_refuses_costs_its_session_and_nobody_elses_frames() {
+    let daemon = Daemon::builder().measure("mean", &modules::module("Tensor", "return torch.mean(x)")).start();
+    let expected = daemon.client("mean").ask(&frames::camera());
+    let header = &frames::camera()[..2];
+    let frame_header = [0xFF, 0xC0, 0, 17, 8, 0, 8, 0, 8, 3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1];
+    for (what, segment) in [
+        ("a reserved marker", &[0xFF, 0x02, 0, 2][..]),
+        ("two frame headers", &frame_header),
+        ("a Huffman table of no class", &[0xFF, 0xC4, 0, 4, 0x77, 0x77]),
+        ("SOF15", &[0xFF, 0xCF, 0, 2]),
+    ] {
+        // As many as reach every worker.
+        for _ in 0..4 {
+            let hostile = [header, &frame_header, segment, &[0xFF, 0xD9]].concat();
+            let mut client = daemon.client("mean");
+            client.send(&hostile);
+            client.ends_in("invalid_frame", 1007);
+        }
+        let mut sound: Vec<_> = (0..4).map(|_| daemon.client("mean")).collect();
+        sound.iter_mut().for_each(|client| client.send(&frames::camera()));
+        for client in &mut sound {
+            assert_eq!(client.recv()["result"], expected, "after {what}");
+        }
+    }
+}
+
+#[test]
+fn tables_of_another_clients_frame_are_not_used() {
+    let daemon = Daemon::builder().measure("mean", &modules::module("Tensor", "return torch.mean(x)")).start();
+    let mut bystander = daemon.client("mean");
+    let jpeg = frames::camera();
+    let table = jpeg.windows(2).position(|bytes| bytes == [0xFF, 0xDB]).unwrap();
+    let length = usize::from(u16::from_be_bytes([jpeg[table + 2], jpeg[table + 3]]));
+    let without = [&jpeg[..table], &jpeg[table + 2 + length..]].concat();
+    for _ in 0..4 {
+        bystander.ask(&jpeg);
+        let mut client = daemon.client("mean");
+        client.send(&without);
+        client.ends_in("invalid_frame", 1007);
+    }
+}
+
+#[test]
+fn odd_pictures_and_bytes_behind_the_end_give_the_pictures_result() {
+    let daemon = Daemon::builder().measure("mean", &modules::module("Tensor", "return torch.mean(x)")).start();
+    let mut client = daemon.client("mean");
+    let jpeg = frames::camera();
+    let expected = client.ask(&jpeg);
+    let scan = jpeg.windows(2).position(|bytes| bytes == [0xFF, 0xDA]).unwrap();
+    let parameters = scan + 2 + usize::from(u16::from_be_bytes([jpeg[scan + 2], jpeg[scan + 3]])) - 3;
+    let with = |at: usize, byte: u8| {
+        let mut odd = jpeg.clone();
+        odd[at] = byte;
+        odd
+    };
+    assert_eq!(&jpeg[6..10], b"JFIF");
+    for (what, odd) in [
+        ("an old revision of JFIF", with(11, 0)),
+        ("no spectral selection", with(parameters + 1, 0)),
+        ("approximation", with(parameters + 2, 1)),
+        ("zeros behind the end", [&jpeg[..], &[0; 511]].concat()),
+        ("a newline behind the end", [&jpeg[..], b"\n"].concat()),
+        ("FF behind the end", [&jpeg[..], b"\xFF"].concat()),
+        ("another file behind the end", [&jpeg[..], b"\0\0\0\x18ftypmp42\0\0\0\0"].concat()),
+    ] {
+        assert_eq!(client.ask(&odd), expected, "{what}");
+    }
+}

@@ -217,7 +217,7 @@ impl App {
                     accept.notify_one();
                 }
                 _ = watchdog.tick() => {
-                    if heartbeat.all_came_round(state.engine.rounds()) {
+                    if heartbeat.all_came_round(state.engine.rounds()) && !state.engine.is_silent() {
                         systemd::watchdog();
                     }
                     if state.engine.device_lost() {

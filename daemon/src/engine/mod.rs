@@ -2,6 +2,7 @@
 //! deliver; a panic costs one frame), and the choice of device. Does not live here: which frame of a session runs
 //! (`session`) or what running means (`pipeline`).
 
+mod answers;
 pub mod device;
 mod native;
 pub mod schedule;
@@ -113,6 +114,12 @@ impl Engine {
     /// Whether the device is lost for good (a CUDA context that no longer answers): only a new process helps.
     pub fn device_lost(&self) -> bool {
         self.workers.device_lost()
+    }
+
+    /// Whether no frame is answered any more, not even the sample frame that pipelines are tried with when they are loaded: only a
+    /// new process helps.
+    pub fn is_silent(&self) -> bool {
+        self.workers.is_silent()
     }
 
     /// Lets the workers finish their frames and end, and waits for them, at most `patience`. Returns whether all ended.

@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::answers::Answers;
 use super::schedule::Schedule;
 use super::{EnginePlan, Job, Lane};
-use crate::pipeline::PipelineState;
 use crate::pipeline::service::{self, FrameFailure, FrameRun, Scratch};
 use crate::pipeline::torch;
+use crate::pipeline::{Pipeline, PipelineState};
 use crate::protocol::{ErrorCode, StreamError};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::rate_limited::RateLimited;
@@ -44,6 +45,7 @@ struct Shared {
     served_bell: Notify,
     rounds: Vec<AtomicU64>,
     device_lost: AtomicBool,
+    answers: Answers,
     plan: EnginePlan,
     metrics: Arc<Metrics>,
 }
@@ -73,6 +75,7 @@ impl Workers {
             served_bell: Notify::new(),
             rounds: (0..plan.workers).map(|_| AtomicU64::new(0)).collect(),
             device_lost: AtomicBool::new(false),
+            answers: Answers::default(),
             plan,
             metrics,
         });
@@ -132,6 +135,10 @@ impl Workers {
         self.shared.device_lost.load(Ordering::Relaxed)
     }
 
+    pub(super) fn is_silent(&self) -> bool {
+        self.shared.answers.is_silent()
+    }
+
     pub(super) fn stop(&self, patience: Duration) -> bool {
         self.shared.close();
         let deadline = Instant::now() + patience;
@@ -187,6 +194,7 @@ impl Shared {
         let outcomes = self.run_together(&mut batch, scratch);
         for ((lane, mut job), outcome) in batch.into_iter().zip(outcomes) {
             let outcome = outcome.unwrap_or_else(|| run_alone(&mut job, scratch));
+            self.note_outcome(&job.pipeline, matches!(outcome, Ok(Ok(_))), scratch);
             let outcome = match outcome {
                 Ok(Ok(result)) => Ok(result),
                 Ok(Err(failure)) => Err(self.failed(&*lane, &job, failure)),
@@ -225,6 +233,28 @@ impl Shared {
                 }
                 batch.iter().map(|_| None).collect()
             }
+        }
+    }
+
+    /// Keeps count of what came of frames, and finds out whether the engine is to blame where many fail in a row.
+    fn note_outcome(&self, pipeline: &Pipeline, answered: bool, scratch: &mut Scratch) {
+        if answered {
+            return self.answers.answered();
+        }
+        if !self.answers.failed() || answers_sample(pipeline, scratch) {
+            return;
+        }
+        *scratch = Scratch::default();
+        if answers_sample(pipeline, scratch) {
+            log::error!(
+                event = "worker_recovered", pipeline_id = pipeline.id();
+                "a worker answered no frame any more, and does again with fresh buffers: please report it"
+            );
+        } else if self.answers.silent() {
+            log::error!(
+                event = "engine_silent", pipeline_id = pipeline.id();
+                "the engine answers no frame any more, not even the sample frame: a restart is needed"
+            );
         }
     }
 
@@ -295,6 +325,11 @@ impl Queue {
 fn text_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("no text")
+}
+
+/// Whether the pipeline answers the sample frame, as it did when it was loaded.
+fn answers_sample(pipeline: &Pipeline, scratch: &mut Scratch) -> bool {
+    matches!(catch_unwind(AssertUnwindSafe(|| service::run_on_sample(pipeline, scratch))), Ok(Ok(())))
 }
 
 fn run_alone(job: &mut Job, scratch: &mut Scratch) -> Outcome {

@@ -214,6 +214,49 @@ fn a_panic_in_a_batch_leaves_no_trace_in_what_sessions_keep() {
     assert!(workers.stop(PATIENCE));
 }
 
+/// Fails on every frame from 100 on; while it is broken, on the sample frame too.
+#[derive(Debug)]
+struct Breakable(Arc<AtomicBool>);
+
+impl Node for Breakable {
+    fn needs(&self) -> ImageNeed {
+        ImageNeed::None
+    }
+
+    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
+        match frame.frame_index >= 100 || self.0.load(Ordering::Relaxed) {
+            true => Err("an error".to_owned()),
+            false => Ok(Map::new()),
+        }
+    }
+}
+
+#[test]
+fn an_engine_that_fails_on_the_sample_too_is_silent_until_it_answers() {
+    let plan = EnginePlan { device: torch::Device::Cpu, workers: 1, threads_per_worker: 1 };
+    let workers = Workers::start(plan, Arc::new(Metrics::new("0", "0").unwrap())).unwrap();
+    let broken = Arc::new(AtomicBool::new(false));
+    let pipeline = pipeline::of_one_node("breakable", Box::new(Breakable(Arc::clone(&broken))));
+    let pipeline = Arc::new(pipeline);
+    let run = |frames: std::ops::Range<u64>| {
+        let (delivered, deliveries) = mpsc::channel();
+        let count = frames.clone().count();
+        let frames = Mutex::new(frames.collect());
+        let lane = Arc::new(Backlog { number: 0, pipeline: Arc::clone(&pipeline), frames, delivered });
+        workers.shared.lock().schedule.push(lane as Arc<dyn Lane>);
+        workers.shared.wake.notify_all();
+        (0..count).for_each(|_| drop(deliveries.recv_timeout(PATIENCE).unwrap()));
+        workers.is_silent()
+    };
+    assert!(!run(100..1000), "bad frames alone, however many, are no fault of the engine");
+    broken.store(true, Ordering::Relaxed);
+    assert!(run(1..100));
+    assert!(run(100..101));
+    broken.store(false, Ordering::Relaxed);
+    assert!(!run(1..2));
+    assert!(workers.stop(PATIENCE));
+}
+
 #[test]
 fn comes_round_while_idle() {
     let plan = EnginePlan { device: torch::Device::Cpu, workers: 2, threads_per_worker: 1 };

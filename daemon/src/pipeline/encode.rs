@@ -11,10 +11,9 @@ use super::image::{Decoder, ImageNeed, Picture, RGB, room};
 /// Chroma at half the width and height, as cameras write it.
 const SUBSAMPLING: Subsamp = Subsamp::Sub2x2;
 
-/// A compressor and its buffer, kept between frames.
+/// A compressor's buffer, kept between frames. libjpeg's handle is not: nothing of a picture reaches into the next one.
 #[derive(Default)]
 pub struct Encoder {
-    jpeg: Option<Compressor>,
     buffer: Vec<u8>,
 }
 
@@ -31,12 +30,8 @@ impl Encoder {
         if bytes.is_none_or(|bytes| bytes == 0 || bytes > pixels.len()) {
             return Err(format!("{} bytes are no picture of {width}x{height}", pixels.len()));
         }
-        if self.jpeg.is_none() {
-            let mut compressor = Compressor::new().map_err(said)?;
-            compressor.set_subsamp(SUBSAMPLING).map_err(said)?;
-            self.jpeg = Some(compressor);
-        }
-        let Some(compressor) = self.jpeg.as_mut() else { return Err("no encoder".to_owned()) };
+        let mut compressor = Compressor::new().map_err(said)?;
+        compressor.set_subsamp(SUBSAMPLING).map_err(said)?;
         compressor.set_quality(i32::from(quality.clamp(1, 100))).map_err(said)?;
         let most = turbojpeg::compressed_buf_len(width, height, SUBSAMPLING).map_err(said)?;
         let buffer = room(&mut self.buffer, most);

@@ -9,7 +9,6 @@ use std::time::Instant;
 use thiserror::Error;
 
 use super::definition::{self, NodeDefinition};
-use super::frame::Frame;
 use super::gate::Gate;
 use super::graph::{self, GraphNode};
 use super::image::{self, ImageNeed};
@@ -190,8 +189,7 @@ fn check_batch(asked: Option<usize>) -> Result<(), String> {
 
 /// Runs the sample frame, alone and in the largest batch, as often as libtorch needs to be at its best.
 fn warm_up(pipeline: &Pipeline) -> Result<(), String> {
-    let (width, height) = image::SAMPLE_SIZE;
-    let sample = Frame::jpeg(image::sample_jpeg(width, height)?.into());
+    let sample = image::sample_frame()?;
     let mut scratch = Scratch::default();
     let mut run_on = |frame_index: u64, states: &mut [PipelineState]| {
         let run = |state| FrameRun { frame_index, frame: &sample, could_run_at: Instant::now(), state };

@@ -17,6 +17,7 @@ pub mod gate;
 pub mod graph;
 #[cfg(feature = "engine")]
 pub mod image;
+pub mod jpeg;
 #[cfg(feature = "engine")]
 mod load;
 #[cfg(feature = "engine")]

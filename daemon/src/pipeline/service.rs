@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::Pipeline;
 use super::frame::Frame;
-use super::image::{DecodeError, Decoder, ImageNeed, Picture, Scaler};
+use super::image::{self, DecodeError, Decoder, ImageNeed, Picture, Scaler};
 use super::nodes::{Node, NodeFrame};
 use super::state::{PipelineState, Turn};
 use crate::protocol::{ErrorCode, StreamError};
@@ -107,6 +107,17 @@ pub fn run_on_frames(
         with_result.for_each(|(_, run)| metrics.total.observe(run.could_run_at.elapsed().as_secs_f64()));
     }
     results
+}
+
+/// Runs the frame that pipelines are tried with when they are loaded. Its stages are timed as any frame's; nothing else counts it.
+///
+/// # Errors
+/// [`FrameFailure`]; at load there was none.
+pub fn run_on_sample(pipeline: &Pipeline, scratch: &mut Scratch) -> Result<(), FrameFailure> {
+    let sample = image::sample_frame().map_err(DecodeError::Jpeg)?;
+    let mut state = PipelineState::warming_up();
+    let run = FrameRun { frame_index: 1, frame: &sample, could_run_at: Instant::now(), state: &mut state };
+    self::run(pipeline, &mut [run], scratch).into_iter().try_for_each(|outcome| outcome.map(drop))
 }
 
 /// A frame on its way through the nodes.

@@ -76,6 +76,12 @@ impl ServerState {
         if self.engine.device_lost() {
             return Some("the device answers no more; the daemon restarts".to_owned());
         }
+        if self.engine.is_silent() {
+            return Some(
+                "the engine answers no frame any more; the device's log has the reason, and a restart is needed"
+                    .to_owned(),
+            );
+        }
         if self.pipelines.is_empty() {
             let advice = "`forgesyted check` says what is wrong with the pipeline files";
             return Some(format!("no pipeline is loaded; {advice}"));

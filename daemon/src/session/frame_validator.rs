@@ -1,8 +1,9 @@
 //! The frame validator: what a received message must be before anything is spent on it. Size, the JPEG markers at both
-//! ends, and the pixels that its header announces. Pure; it reads marker segments and never the picture.
+//! ends (what follows the last one is ignored), and the pixels that its header announces. Pure; it reads marker segments and never the picture.
 
 use thiserror::Error;
 
+use crate::pipeline::jpeg::{self, SOI, SOS};
 use crate::protocol::{ErrorCode, StreamError};
 
 /// The limits of one frame; from the configuration.
@@ -40,8 +41,8 @@ pub enum FrameError {
     /// It does not start with FF D8.
     #[error("The frame does not start with the JPEG marker FF D8; send one whole JPEG a message.")]
     NoStartOfImage,
-    /// It does not end with FF D9.
-    #[error("The frame does not end with the JPEG marker FF D9; it is cut off or has bytes after the picture.")]
+    /// It has no FF D9.
+    #[error("The frame has no JPEG marker FF D9, which ends a picture; it is cut off.")]
     NoEndOfImage,
     /// Marker segments that do not parse, or a picture without a frame header.
     #[error("The frame's JPEG header is damaged: no readable picture size before the picture data.")]
@@ -82,57 +83,30 @@ pub fn validate(frame: &[u8], limits: FrameLimits) -> Result<FrameSize, FrameErr
     if !frame.starts_with(&[0xFF, SOI]) {
         return Err(FrameError::NoStartOfImage);
     }
-    if !frame.ends_with(&[0xFF, EOI]) || frame.len() < 4 {
-        return Err(FrameError::NoEndOfImage);
-    }
-    let size = announced_size(frame).ok_or(FrameError::DamagedHeader)?;
+    let whole = jpeg::up_to_last_end(frame).ok_or(FrameError::NoEndOfImage)?;
+    let size = announced_size(whole).ok_or(FrameError::DamagedHeader)?;
     if u64::from(size.width) * u64::from(size.height) > limits.max_pixels {
         return Err(FrameError::TooManyPixels { width: size.width, height: size.height, limit: limits.max_pixels });
     }
     Ok(size)
 }
 
-const SOI: u8 = 0xD8;
-const EOI: u8 = 0xD9;
-const SOS: u8 = 0xDA;
-
-/// Walks the marker segments (ITU-T T.81, annex B) to the first frame header. Stricter than decoders, which skip bytes
-/// between segments: what is refused here never reaches one, and none can find a header that this walk did not.
+/// The size in the first frame header, as a decoder finds it.
 fn announced_size(jpeg: &[u8]) -> Option<FrameSize> {
-    let mut rest = jpeg.get(2..)?;
-    loop {
-        let (&first, after) = rest.split_first()?;
-        let (&marker, after) = after.split_first()?;
-        if first != 0xFF {
-            return None;
-        }
-        match marker {
-            // Fill bytes before a marker (B.1.1.2).
-            0xFF => rest = rest.get(1..)?,
-            // Frame headers SOF0 to SOF15; C4, C8 and CC are DHT, JPG and DAC.
-            0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => {
-                let segment = segment(after)?;
-                let height = u16::from_be_bytes([*segment.get(1)?, *segment.get(2)?]);
-                let width = u16::from_be_bytes([*segment.get(3)?, *segment.get(4)?]);
-                // A height of 0 is announced after the first scan (DNL); no camera does that, and it hides the size.
-                return (width > 0 && height > 0).then_some(FrameSize { width, height });
-            }
-            // A scan, an end or a marker without a segment before any frame header.
-            SOS | EOI | SOI | 0x00 | 0x01 | 0xD0..=0xD7 => return None,
-            _ => rest = after.get(segment(after)?.len() + 2..)?,
-        }
+    let header = jpeg::segments(jpeg).find(|segment| segment.code == SOS || jpeg::is_frame_header(segment.code))?;
+    if header.code == SOS {
+        return None;
     }
-}
-
-/// The bytes of a segment after its two length bytes.
-fn segment(at_length: &[u8]) -> Option<&[u8]> {
-    let length = usize::from(u16::from_be_bytes([*at_length.first()?, *at_length.get(1)?]));
-    at_length.get(2..length)
+    let number = |at: usize| header.body.get(at..)?.first_chunk().map(|bytes| u16::from_be_bytes(*bytes));
+    let (height, width) = (number(1)?, number(3)?);
+    // A height of 0 is announced after the first scan (DNL); no camera does that, and it hides the size.
+    (width > 0 && height > 0).then_some(FrameSize { width, height })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::jpeg::EOI;
 
     const LIMITS: FrameLimits = FrameLimits { max_bytes: 1 << 20, max_pixels: 640 * 480 };
 
@@ -160,7 +134,6 @@ mod tests {
     fn refuses_what_is_no_whole_jpeg() {
         let whole = jpeg(64, 48, &[]);
         let cut = &whole[..whole.len() - 1];
-        let padded = [&whole[..], &[0]].concat();
         for (frame, expected) in [
             (&b""[..], FrameError::Empty),
             (b"\x89PNG", FrameError::NoStartOfImage),
@@ -168,7 +141,6 @@ mod tests {
             (b"\xFF\xD8\xFF", FrameError::NoEndOfImage),
             (b"\xFF\xD8\xD9", FrameError::NoEndOfImage),
             (cut, FrameError::NoEndOfImage),
-            (&padded, FrameError::NoEndOfImage),
             (b"\xFF\xD8\xFF\xD9", FrameError::DamagedHeader),
             (b"\xFF\xD8\x00\xFF\xD9", FrameError::DamagedHeader),
             (b"\xFF\xD8\xFF\xE0\xFF\xFF\xFF\xD9", FrameError::DamagedHeader),
@@ -178,6 +150,15 @@ mod tests {
             (&jpeg(64, 0, &[]), FrameError::DamagedHeader),
         ] {
             assert_eq!(validate(frame, LIMITS), Err(expected), "{frame:?}");
+        }
+    }
+
+    #[test]
+    fn what_follows_the_end_is_ignored_and_stray_bytes_between_segments_too() {
+        let whole = jpeg(64, 48, &[0, 7, 0xFF, 0, 9]);
+        for after in [&b"\n"[..], &[0], &[0xFF], &[0; 512], b"\0\0\0\x18ftypmp42"] {
+            let size = validate(&[&whole, after].concat(), LIMITS);
+            assert_eq!(size, Ok(FrameSize { width: 64, height: 48 }), "{after:?}");
         }
     }
 

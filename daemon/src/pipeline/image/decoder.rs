@@ -5,6 +5,7 @@ use std::fmt;
 
 use turbojpeg::{Colorspace, Decompressor, Image, PixelFormat};
 
+use super::oddities::{leaves_picture_whole, without_oddities};
 use super::rotate::rotate;
 use super::{DecodeError, ImageNeed, Picture, RGB, room};
 use crate::pipeline::frame::{Frame, FrameData};
@@ -14,17 +15,13 @@ use crate::pipeline::raw;
 /// bytes may hold thousands, each of which costs a pass over the whole picture.
 const MAX_SCANS: u32 = 20;
 
-/// A decoder and its buffers, kept by each worker so that no frame allocates what the one before had.
+/// A decoder's buffers, kept by each worker so that no frame allocates what the one before had. Nothing else is kept: libjpeg's
+/// handle holds the tables of the last picture, and after some errors it refuses every later one, so each JPEG gets its own.
 #[derive(Default)]
 pub struct Decoder {
-    jpeg: JpegDecoder,
     pixels: Vec<u8>,
     turned: Vec<u8>,
 }
-
-/// TurboJPEG's handle, made for the first JPEG.
-#[derive(Default)]
-struct JpegDecoder(Option<Decompressor>);
 
 impl Decoder {
     /// Decodes a frame at the smallest size that serves `need`, and turns it. The size that is needed is the turned
@@ -34,49 +31,40 @@ impl Decoder {
     /// [`DecodeError`]; its text is for the client.
     pub fn decode<'a>(&'a mut self, frame: &'a Frame, need: ImageNeed) -> Result<Picture<'a>, DecodeError> {
         let picture = match &frame.data {
-            FrameData::Jpeg(jpeg) => self.jpeg.decode(jpeg, need.before(frame.rotation), &mut self.pixels)?,
+            FrameData::Jpeg(jpeg) => decode_jpeg(jpeg, need.before(frame.rotation), &mut self.pixels)?,
             FrameData::Raw(picture) => raw::to_rgb(picture, &mut self.pixels)?,
         };
         Ok(rotate(picture, frame.rotation, &mut self.turned))
     }
 }
 
-impl JpegDecoder {
-    fn decode<'a>(
-        &mut self,
-        jpeg: &[u8],
-        need: ImageNeed,
-        pixels: &'a mut Vec<u8>,
-    ) -> Result<Picture<'a>, DecodeError> {
-        let broken = |error: turbojpeg::Error| DecodeError::Jpeg(error.to_string());
-        if self.0.is_none() {
-            let mut decompressor = Decompressor::new().map_err(broken)?;
-            decompressor.set_scan_limit(MAX_SCANS).map_err(broken)?;
-            self.0 = Some(decompressor);
-        }
-        let Some(decompressor) = self.0.as_mut() else { return Err(DecodeError::Jpeg("no decoder".into())) };
-        let header = decompressor.read_header(jpeg).map_err(broken)?;
-        if header.is_lossless {
-            return Err(DecodeError::Jpeg("lossless JPEG is not supported".into()));
-        }
-        let scale = need.scale(header.width, header.height);
-        decompressor.set_scaling_factor(scale).map_err(broken)?;
-        let (width, height) = (scale.scale(header.width), scale.scale(header.height));
-        // libjpeg converts neither of these to RGB.
-        let four_inks = matches!(header.colorspace, Colorspace::CMYK | Colorspace::YCCK);
-        let (format, bytes) = if four_inks { (PixelFormat::CMYK, CMYK) } else { (PixelFormat::RGB, RGB) };
-        let decoded = room(pixels, width * height * bytes);
-        let output = Image { pixels: &mut *decoded, width, pitch: width * bytes, height, format };
-        match decompressor.decompress(jpeg, output) {
-            Err(error) if !is_harmless(&error.to_string()) => return Err(DecodeError::Damaged(error.to_string())),
-            _ => {}
-        }
-        if four_inks {
-            cmyk_to_rgb(decoded);
-        }
-        let rgb = decoded.get(..width * height * RGB).unwrap_or_default();
-        Ok(Picture { rgb, width, height, frame_size: (header.width, header.height) })
+fn decode_jpeg<'a>(jpeg: &[u8], need: ImageNeed, pixels: &'a mut Vec<u8>) -> Result<Picture<'a>, DecodeError> {
+    let broken = |error: turbojpeg::Error| DecodeError::Jpeg(error.to_string());
+    let jpeg = without_oddities(jpeg);
+    let mut decompressor = Decompressor::new().map_err(broken)?;
+    decompressor.set_scan_limit(MAX_SCANS).map_err(broken)?;
+    let header = decompressor.read_header(&jpeg).map_err(broken)?;
+    if header.is_lossless {
+        return Err(DecodeError::Jpeg("lossless JPEG is not supported".into()));
     }
+    let scale = need.scale(header.width, header.height);
+    decompressor.set_scaling_factor(scale).map_err(broken)?;
+    let (width, height) = (scale.scale(header.width), scale.scale(header.height));
+    // libjpeg converts neither of these to RGB.
+    let four_inks = matches!(header.colorspace, Colorspace::CMYK | Colorspace::YCCK);
+    let (format, bytes) = if four_inks { (PixelFormat::CMYK, CMYK) } else { (PixelFormat::RGB, RGB) };
+    let decoded = room(pixels, width * height * bytes);
+    let output = Image { pixels: &mut *decoded, width, pitch: width * bytes, height, format };
+    match decompressor.decompress(&jpeg, output) {
+        // Warnings are reported as errors, with the pixels written.
+        Err(error) if !leaves_picture_whole(&error.to_string()) => return Err(DecodeError::Damaged(error.to_string())),
+        _ => {}
+    }
+    if four_inks {
+        cmyk_to_rgb(decoded);
+    }
+    let rgb = decoded.get(..width * height * RGB).unwrap_or_default();
+    Ok(Picture { rgb, width, height, frame_size: (header.width, header.height) })
 }
 
 /// Bytes of a pixel of four inks.
@@ -93,13 +81,6 @@ fn cmyk_to_rgb(pixels: &mut [u8]) {
             *rgb = [light(c), light(m), light(y)];
         }
     }
-}
-
-/// The warning of libjpeg after which the picture is whole all the same: padding before a marker, which some USB cameras
-/// write before the end of every frame. TurboJPEG reports warnings as errors, with the pixels written, and only the first
-/// of them, so damage behind padding inside the picture goes unnoticed.
-fn is_harmless(message: &str) -> bool {
-    message.contains("extraneous bytes before marker")
 }
 
 impl fmt::Debug for Decoder {
@@ -120,7 +101,7 @@ mod tests {
         Frame::jpeg(Bytes::copy_from_slice(jpeg))
     }
 
-    fn decode_jpeg(jpeg: &[u8]) -> Result<(), DecodeError> {
+    fn decoded_whole(jpeg: &[u8]) -> Result<(), DecodeError> {
         Decoder::default().decode(&jpeg_frame(jpeg), ImageNeed::Whole).map(|_| ())
     }
 
@@ -239,9 +220,9 @@ mod tests {
     fn a_cut_picture_is_damaged_and_padding_before_the_end_is_not() {
         let jpeg = sample_jpeg(640, 480).unwrap();
         let cut = [&jpeg[..jpeg.len() / 2], &[0xFF, 0xD9]].concat();
-        assert!(matches!(decode_jpeg(&cut), Err(DecodeError::Damaged(_))));
+        assert!(matches!(decoded_whole(&cut), Err(DecodeError::Damaged(_))));
         let padded = [&jpeg[..jpeg.len() - 2], &[0, 0, 0, 0xFF, 0xD9]].concat();
-        assert!(decode_jpeg(&padded).is_ok());
-        assert!(decode_jpeg(b"\xFF\xD8\xFF\xD9").is_err());
+        assert!(decoded_whole(&padded).is_ok());
+        assert!(decoded_whole(b"\xFF\xD8\xFF\xD9").is_err());
     }
 }

@@ -4,6 +4,7 @@
 
 mod bilinear;
 mod decoder;
+mod oddities;
 mod rectify;
 mod rotate;
 mod scaler;
@@ -13,7 +14,7 @@ use std::fmt;
 use thiserror::Error;
 use turbojpeg::{Image, PixelFormat, ScalingFactor};
 
-use super::frame::Rotation;
+use super::frame::{Frame, Rotation};
 pub use decoder::Decoder;
 pub use rectify::rectify;
 pub use scaler::{Placement, Scaler};
@@ -128,6 +129,18 @@ pub fn sample_jpeg(width: usize, height: usize) -> Result<Vec<u8>, String> {
         .map(|jpeg| jpeg.to_vec())
         .map_err(|error| error.to_string())
 }
+
+/// The frame that pipelines are tried with at load.
+///
+/// # Errors
+/// The encoder's words.
+pub fn sample_frame() -> Result<Frame, String> {
+    let (width, height) = SAMPLE_SIZE;
+    sample_jpeg(width, height).map(|jpeg| Frame::jpeg(jpeg.into()))
+}
+
+#[cfg(test)]
+mod isolation_tests;
 
 #[cfg(test)]
 mod tests {

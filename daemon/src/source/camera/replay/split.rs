@@ -5,9 +5,7 @@
 
 use std::ops::Range;
 
-const SOI: u8 = 0xD8;
-const EOI: u8 = 0xD9;
-const SOS: u8 = 0xDA;
+use crate::pipeline::jpeg::{EOI, SOI, SOS};
 
 /// What was found, in the order of the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +107,7 @@ impl Splitter {
             (State::PictureFf, 0xFF) => State::PictureFf,
             // An FF of the picture itself, or a restart marker within it.
             (State::PictureFf, 0x00 | 0xD0..=0xD7) => State::Picture,
-            (State::Code, 0x01 | 0xD0..=0xD7) => State::Marker,
+            (State::Code, 0x00 | 0x01 | 0xD0..=0xD7) => State::Marker,
             (State::Code | State::PictureFf, SOI) => {
                 found(Piece::Damaged);
                 self.begin()
@@ -131,7 +129,9 @@ impl Splitter {
             (State::Picture, _) => State::Picture,
             // Whole segments are taken by `feed`.
             (State::Segment(code, left), _) => State::Segment(code, left),
-            (State::Marker | State::Code | State::PictureFf, _) => lost(found),
+            // Bytes between segments belong to nothing; decoders skip them.
+            (State::Marker, _) => State::Marker,
+            (State::PictureFf, _) => lost(found),
         };
     }
 
