@@ -100,6 +100,8 @@ fn paths_and_methods() {
         ("GET", "/ws/video", 404),
         ("GET", "/nosuch", 404),
         ("GET", "/v1/nosuch", 404),
+        ("OPTIONS", "/", 204),
+        ("OPTIONS", "/v1/pipelines", 204),
         ("POST", "/ws/video/stream?pipeline_id=noop", 405),
         ("PUT", "/metrics", 405),
         ("DELETE", "/nosuch", 405),
@@ -122,6 +124,49 @@ fn paths_and_methods() {
             426,
             "{headers}"
         );
+    }
+}
+
+#[test]
+fn lists_in_headers_are_read_over_lines_and_commas() {
+    let daemon = Daemon::builder().start();
+    let key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let upgrade = |headers: &str| {
+        let mut raw = Raw::connect(daemon.address());
+        let path = "/ws/video/stream?pipeline_id=noop";
+        raw.send(format!("GET {path} HTTP/1.1\r\nHost: board\r\n{headers}{key}\r\n").as_bytes());
+        raw.read_head().to_ascii_lowercase()
+    };
+    for headers in [
+        "Connection: keep-alive\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n",
+        "Connection: keep-alive, upgrade\r\nUpgrade: websocket, h2c\r\n",
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nUpgrade: WebSocket\r\n",
+    ] {
+        let head = upgrade(headers);
+        assert!(head.starts_with("http/1.1 101") && !head.contains("sec-websocket-protocol"), "{headers}: {head}");
+    }
+    let plain = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+    for offered in ["forgesyte.v1", "other, forgesyte.v1", "other\r\nSec-WebSocket-Protocol: forgesyte.v1"] {
+        let head = upgrade(&format!("{plain}Sec-WebSocket-Protocol: {offered}\r\n"));
+        assert!(head.contains("sec-websocket-protocol: forgesyte.v1\r\n"), "{offered}: {head}");
+    }
+    let head = upgrade(&format!("{plain}Sec-WebSocket-Protocol: other\r\n"));
+    assert!(head.starts_with("http/1.1 101") && !head.contains("sec-websocket-protocol"), "{head}");
+}
+
+#[test]
+fn a_request_has_one_host() {
+    let daemon = Daemon::builder().start();
+    for (version, hosts, status) in [
+        ("1.1", "Host: board\r\n", "200"),
+        ("1.1", "", "400"),
+        ("1.1", "Host: board\r\nHost: other\r\n", "400"),
+        ("1.0", "", "200"),
+    ] {
+        let mut raw = Raw::connect(daemon.address());
+        raw.send(format!("GET /healthz HTTP/{version}\r\n{hosts}Connection: close\r\n\r\n").as_bytes());
+        let head = raw.read_head();
+        assert_eq!(head.split(' ').nth(1), Some(status), "HTTP/{version} {hosts:?}: {head}");
     }
 }
 

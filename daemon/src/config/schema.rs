@@ -60,6 +60,8 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// Secret that clients must present. `None`: anyone may connect. Its value is never printed.
     pub token: Option<String>,
+    /// Whether a reload may take the token away.
+    pub open: bool,
     /// Connections open at once, of any kind.
     pub max_connections: usize,
     /// How long a connection may take to send its request header.
@@ -172,6 +174,7 @@ impl Default for ServerConfig {
         Self {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8000)),
             token: None,
+            open: false,
             max_connections: 1024,
             header_timeout: Duration::from_secs(10),
         }
@@ -209,6 +212,7 @@ impl fmt::Debug for ServerConfig {
         f.debug_struct("ServerConfig")
             .field("listen", &self.listen)
             .field("token", &self.token.as_ref().map(|_| "(set)"))
+            .field("open", &self.open)
             .field("max_connections", &self.max_connections)
             .field("header_timeout", &self.header_timeout)
             .finish()

@@ -171,6 +171,14 @@ pub static SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        key: "server.open",
+        about: "Whether a reload may take `server.token` away; otherwise one that would is refused.",
+        allowed: "true or false",
+        set: |c, v| v.boolean().map(|on| c.server.open = on),
+        raw: |c| c.server.open.to_string(),
+        ..PLAIN
+    },
+    Setting {
         key: "server.max_connections",
         about: "Connections open at once, of any kind; the next one is closed at once.",
         allowed: "a whole number from 1 to 1000000",

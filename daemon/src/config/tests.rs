@@ -79,6 +79,7 @@ const SET: &[(&str, &str, &str)] = &[
     ("stream.send_timeout_s", "3600", "3600"),
     ("server.listen", "\"[::1]:0\"", "\"[::1]:0\""),
     ("server.token", "\"s3cret\"", "(set)"),
+    ("server.open", "true", "true"),
     ("server.max_connections", "1000000", "1000000"),
     ("server.header_timeout_s", "2.5", "2.5"),
     ("pipelines.dirs", "[\"p\", \"/q\"]", "[\"/etc/p\", \"/q\"]"),
@@ -375,7 +376,8 @@ fn the_socket_and_the_engine_need_a_restart() {
     assert!(needs_restart(&old, &old).is_empty());
     for (key, value, _) in SET {
         let new = from_text(&document(key, value)).unwrap().config;
-        let waits = (key.starts_with("server.") && *key != "server.token") || key.starts_with("engine.");
+        let waits = (key.starts_with("server.") && !["server.token", "server.open"].contains(key))
+            || key.starts_with("engine.");
         let expected = if waits && new != old { vec![*key] } else { vec![] };
         assert_eq!(needs_restart(&old, &new), expected, "{key} = {value}");
     }

@@ -10,6 +10,7 @@
 mod auth;
 mod board;
 mod cameras;
+mod headers;
 mod listener;
 mod painter;
 mod passed;

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -25,6 +25,9 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// The text format's content type (Prometheus exposition formats, version 0.0.4).
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// What is understood of any path.
+const METHODS: &str = "GET, HEAD, OPTIONS";
+
 /// Answers one request.
 pub async fn answer(
     request: Request<Incoming>,
@@ -33,15 +36,25 @@ pub async fn answer(
     state: ServerState,
 ) -> Result<Reply, Infallible> {
     let path = request.uri().path();
+    // RFC 9112, section 3.2: two would let a proxy and this daemon see two different hosts.
+    if request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1 {
+        return Ok(text(StatusCode::BAD_REQUEST, "a request of HTTP/1.1 has one Host header\n"));
+    }
+    if request.method() == Method::OPTIONS {
+        let mut options = text(StatusCode::NO_CONTENT, Bytes::new());
+        options.headers_mut().remove(CONTENT_TYPE);
+        options.headers_mut().insert(ALLOW, HeaderValue::from_static(METHODS));
+        return Ok(options);
+    }
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is understood\n");
-        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        refused.headers_mut().insert(ALLOW, HeaderValue::from_static(METHODS));
         return Ok(refused);
     }
     if path.starts_with("/v1/") {
         let config = state.config.load();
-        if !auth::is_authorized(config.server.token.as_deref(), request.headers(), request.uri()) {
-            let mut refused = text(StatusCode::UNAUTHORIZED, "a token is required: Authorization: Bearer TOKEN\n");
+        if let Err(denied) = auth::authorize(config.server.token.as_deref(), request.headers(), request.uri()) {
+            let mut refused = text(StatusCode::UNAUTHORIZED, format!("{denied}\n"));
             refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             return Ok(refused);
         }

@@ -49,9 +49,7 @@ pub fn upgrade(
 
 fn admit(request: &Request<Incoming>, peer: SocketAddr, state: &ServerState) -> Result<Membership, StreamError> {
     let config = state.config.load();
-    if !auth::is_authorized(config.server.token.as_deref(), request.headers(), request.uri()) {
-        return Err(auth::refusal());
-    }
+    auth::authorize(config.server.token.as_deref(), request.headers(), request.uri())?;
     let pipeline = find_pipeline(request, state)?;
     let metrics = state.metrics.session(Source::Websocket, pipeline.id());
     let start = SessionStart {

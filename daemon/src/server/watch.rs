@@ -49,9 +49,7 @@ pub fn upgrade(mut request: Request<Incoming>, permit: Arc<OwnedSemaphorePermit>
 
 fn find(request: &Request<Incoming>, state: &ServerState) -> Result<Watched, StreamError> {
     let config = state.config.load();
-    if !auth::is_authorized(config.server.token.as_deref(), request.headers(), request.uri()) {
-        return Err(auth::refusal());
-    }
+    auth::authorize(config.server.token.as_deref(), request.headers(), request.uri())?;
     let uri: &Uri = request.uri();
     match (query_value(uri, "camera"), query_value(uri, "session")) {
         (Some(name), None) => {

@@ -1,0 +1,42 @@
+//! Lists in request headers, as RFC 9110 has them (sections 5.3 and 5.6.1): one list over all lines of a name, members between
+//! commas, empty ones ignored. Proxies and clients write `Connection: keep-alive, Upgrade` in one line or in two.
+
+use hyper::HeaderMap;
+use hyper::header::HeaderName;
+
+/// The members of a list header, over all its lines. A line that is no text has none.
+pub fn members(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim).filter(|member| !member.is_empty())
+}
+
+/// Whether a list header has this member; upper and lower case are the same.
+pub fn has_member(headers: &HeaderMap, name: HeaderName, member: &str) -> bool {
+    members(headers, name).any(|found| found.eq_ignore_ascii_case(member))
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::CONNECTION;
+
+    use super::*;
+
+    #[test]
+    fn a_list_goes_over_lines_and_commas() {
+        for (lines, expected) in [
+            (&["Upgrade"][..], true),
+            (&["keep-alive", "upgrade"], true),
+            (&["keep-alive , UPGRADE,"], true),
+            (&["keep-alive,,", "", "x, Upgrade"], true),
+            (&["keep-alive"], false),
+            (&["Upgraded"], false),
+            (&[], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(CONNECTION, line.parse().unwrap());
+            }
+            assert_eq!(has_member(&headers, CONNECTION, "upgrade"), expected, "{lines:?}");
+        }
+    }
+}
