@@ -22,7 +22,7 @@ pub use camera::{CameraConfig, CameraDevice, CameraFormat, ControlValue};
 pub use camera_keys::{CAMERA_KEYS, CameraKey, MAX_CAMERAS};
 pub use load::{Loaded, Origin, environment, load, read};
 pub use places::{home_advice, installation_prefix, is_in_home};
-pub use problem::{ConfigError, Place, Problem, nearest};
+pub use problem::{ConfigError, Place, Problem, nearest, shortened};
 pub use report::{describe, needs_restart};
 pub use schema::{
     Config, DeviceChoice, EngineConfig, LogConfig, PipelinesConfig, Precision, ServerConfig, StreamConfig,

@@ -51,13 +51,28 @@ impl fmt::Display for Place {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.message)
+        f.write_str(&shortened(format!("{}: {}", self.place, self.message)))
     }
 }
 
 fn lines(problems: &[Problem]) -> String {
     let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
     lines.join("\n")
+}
+
+/// Longest sentence that is repeated whole, in characters.
+const LONGEST: usize = 1000;
+
+/// The sentence, with its middle left out where a long text of somebody's file made it long: its ends say what is wrong and
+/// what to do.
+pub fn shortened(sentence: String) -> String {
+    let count = sentence.chars().count();
+    if count <= LONGEST {
+        return sentence;
+    }
+    let half = LONGEST / 2;
+    let start = sentence.chars().take(half);
+    start.chain(" … ".chars()).chain(sentence.chars().skip(count - half)).collect()
 }
 
 /// The name of `known` closest to `name`, where one is close enough to be what was meant.
@@ -89,6 +104,14 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_sentence_keeps_its_ends() {
+        let short = shortened(format!("kind \"{}\" is unknown", "ä".repeat(100_000)));
+        assert!(short.starts_with("kind \"ä") && short.ends_with("ä\" is unknown"), "{short}");
+        assert_eq!(short.chars().count(), LONGEST + 3);
+        assert_eq!(shortened("x".repeat(LONGEST)).len(), LONGEST);
+    }
 
     #[test]
     fn distances() {

@@ -66,10 +66,16 @@ pub enum DefinitionError {
     /// A node id that the metrics use for something else.
     #[error("node id \"{0}\" is taken: stream_stage_seconds uses it as a stage of every pipeline")]
     ReservedId(String),
+    /// More nodes than a pipeline may have.
+    #[error("the pipeline has {0} nodes, and at most {MAX_NODES} are taken; divide it into several pipelines")]
+    TooManyNodes(usize),
     /// No node at all.
     #[error("the pipeline has no [[node]]")]
     NoNodes,
 }
+
+/// Most nodes of a pipeline. Each has series of its own among the metrics, and each of its outputs is kept for a frame's time.
+pub const MAX_NODES: usize = 256;
 
 /// Stages of `stream_stage_seconds` that are no node.
 const RESERVED: [&str; 3] = ["wait", "decode", "total"];
@@ -84,6 +90,9 @@ pub fn parse(text: &str) -> Result<Definition, DefinitionError> {
         message: error.message().replace('\n', " "),
     })?;
     check_id("pipeline", &definition.id)?;
+    if definition.nodes.len() > MAX_NODES {
+        return Err(DefinitionError::TooManyNodes(definition.nodes.len()));
+    }
     for node in &definition.nodes {
         check_id("node", &node.id)?;
         if RESERVED.contains(&node.id.as_str()) {
@@ -139,5 +148,15 @@ mod tests {
         let reserved = parse("id = \"a\"\n[[node]]\nid = \"total\"\nkind = \"noop\"");
         assert_eq!(reserved.unwrap_err(), DefinitionError::ReservedId("total".into()));
         assert_eq!(parse("id = \"a\"").unwrap_err(), DefinitionError::NoNodes);
+    }
+
+    #[test]
+    fn a_pipeline_has_a_limited_number_of_nodes() {
+        let chain = |count: usize| -> String {
+            let node = |at: usize| format!("[[node]]\nid = \"n{at}\"\nkind = \"noop\"\n");
+            std::iter::once("id = \"a\"\n".to_owned()).chain((0..count).map(node)).collect()
+        };
+        assert!(parse(&chain(MAX_NODES)).is_ok());
+        assert_eq!(parse(&chain(4000)).unwrap_err(), DefinitionError::TooManyNodes(4000));
     }
 }

@@ -1,6 +1,7 @@
 //! The order in which nodes run: Kahn's topological sort (A. B. Kahn, 1962), with the file's order among equals. Pure.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use thiserror::Error;
 
@@ -47,17 +48,33 @@ pub enum GraphError {
 /// only a cycle leads to is reported as that cycle.
 pub fn order(nodes: &[GraphNode<'_>]) -> Result<Vec<usize>, GraphError> {
     let inputs = resolve(nodes)?;
+    // Of each node, how many inputs it still waits for, and the nodes that wait for it.
+    let mut waits_for: Vec<usize> = inputs.iter().map(Vec::len).collect();
+    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
+    for (at, inputs) in inputs.iter().enumerate() {
+        for &input in inputs {
+            if let Some(readers) = readers.get_mut(input) {
+                readers.push(at);
+            }
+        }
+    }
+    let mut runnable: BinaryHeap<Reverse<usize>> =
+        waits_for.iter().enumerate().filter(|(_, count)| **count == 0).map(|(at, _)| Reverse(at)).collect();
     let mut done = vec![false; nodes.len()];
     let mut order = Vec::with_capacity(nodes.len());
-    let runnable = |done: &[bool], at: usize| {
-        !done.get(at).copied().unwrap_or(true)
-            && inputs.get(at).is_some_and(|inputs| inputs.iter().all(|&input| done.get(input) == Some(&true)))
-    };
-    while let Some(next) = (0..nodes.len()).find(|&at| runnable(&done, at)) {
+    while let Some(Reverse(next)) = runnable.pop() {
         if let Some(done) = done.get_mut(next) {
             *done = true;
         }
         order.push(next);
+        for &reader in readers.get(next).into_iter().flatten() {
+            if let Some(count) = waits_for.get_mut(reader) {
+                *count -= 1;
+                if *count == 0 {
+                    runnable.push(Reverse(reader));
+                }
+            }
+        }
     }
     if order.len() == nodes.len() { Ok(order) } else { Err(GraphError::Cycle(find_cycle(nodes, &inputs, &done))) }
 }
@@ -71,12 +88,12 @@ fn resolve(nodes: &[GraphNode<'_>]) -> Result<Vec<Vec<usize>>, GraphError> {
         }
     }
     let resolve_node = |node: &GraphNode<'_>| {
-        let mut resolved = Vec::new();
+        let (mut resolved, mut seen) = (Vec::with_capacity(node.inputs.len()), HashSet::new());
         for &input in &node.inputs {
             let Some(&at) = positions.get(input) else {
                 return Err(GraphError::UnknownInput { node: node.id.to_owned(), input: input.to_owned() });
             };
-            if resolved.contains(&at) {
+            if !seen.insert(at) {
                 return Err(GraphError::RepeatedInput { node: node.id.to_owned(), input: input.to_owned() });
             }
             resolved.push(at);
@@ -115,6 +132,12 @@ mod tests {
     fn runs_inputs_first_and_keeps_the_files_order() {
         let graph = nodes(&[("c", &["a", "b"]), ("b", &[]), ("a", &["b"]), ("d", &[])]);
         assert_eq!(order(&graph), Ok(vec![1, 2, 0, 3]));
+    }
+
+    #[test]
+    fn a_node_that_becomes_runnable_late_still_runs_before_later_ones() {
+        let graph = nodes(&[("z", &[]), ("b", &["y"]), ("y", &["z"]), ("c", &[])]);
+        assert_eq!(order(&graph), Ok(vec![0, 2, 1, 3]));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! From a pipeline file to a warm pipeline: read, check, build the nodes, run the whole on a sample frame.
 
 use std::cell::RefCell;
-use std::fs;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,11 +14,12 @@ use super::graph::{self, GraphNode};
 use super::image::{self, ImageNeed};
 use super::nodes::{self, Models, NodeSetup};
 use super::origin::{Named, Origin, Stamp};
+use super::seen;
 use super::service::{self, FrameFailure, FrameRun, Scratch};
 use super::state::PipelineState;
 use super::torch::{self, Comparison, Device, Trial};
 use super::{Pipeline, PipelineNode};
-use crate::config::{DeviceChoice, Precision};
+use crate::config::{self, DeviceChoice, Precision};
 
 /// Runs of the sample frame: libtorch's profiling executor optimises a module on its first two runs for a shape, and the
 /// third shows that what it made works.
@@ -51,10 +52,16 @@ pub struct Rejection {
 
 /// Loads one pipeline file and warms it up; notes in `files` which files its nodes named, also where it is refused.
 pub(super) fn load(file: &Path, plan: &LoadPlan, files: &RefCell<Named>) -> Result<Pipeline, String> {
+    load_whole(file, plan, files).map_err(config::shortened)
+}
+
+fn load_whole(file: &Path, plan: &LoadPlan, files: &RefCell<Named>) -> Result<Pipeline, String> {
     // Nodes try their models while they are built.
     let _no_grad = torch::prepare_thread(1);
-    let stamp = Stamp::of(file).ok_or("is gone")?;
-    let text = fs::read_to_string(file).map_err(|error| format!("cannot be read: {error}"))?;
+    // Before it is read: what is written meanwhile is a change. One that has none is refused by the reading, with a reason.
+    let stamp = Stamp::of(file);
+    let text = seen::read(file)?;
+    let stamp = stamp.ok_or("has only just come; load it again")?;
     let definition = definition::parse(&text).map_err(|error| error.to_string())?;
     let graph: Vec<GraphNode<'_>> = definition
         .nodes
@@ -140,11 +147,11 @@ fn build(
 
 /// The nodes that a node depends on, over however many others: ids and positions, in the order in which they run.
 fn earlier<'a>(node: &NodeDefinition, ordered: &[&'a NodeDefinition]) -> Vec<(&'a str, usize)> {
-    let mut needed: Vec<&str> = node.inputs.iter().map(String::as_str).collect();
+    let mut needed: HashSet<&str> = node.inputs.iter().map(String::as_str).collect();
     let mut found = Vec::new();
     // Inputs come first in the order; backwards, whoever needs a node is met before the node.
     for (at, other) in ordered.iter().enumerate().rev() {
-        if needed.contains(&other.id.as_str()) {
+        if needed.contains(other.id.as_str()) {
             needed.extend(other.inputs.iter().map(String::as_str));
             found.push((other.id.as_str(), at));
         }

@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::load::{self, LoadPlan};
 use super::{Pipeline, definition, registry, seen};
+use crate::config;
 use crate::telemetry::metrics::Metrics;
 
 /// Loads and warms the pipeline of this id: of the last folder that has it, as the daemon does.
@@ -20,12 +20,11 @@ pub fn load_one(id: &str, plan: &LoadPlan, metrics: &Metrics) -> Result<Arc<Pipe
     for dir in &plan.dirs {
         let mut defined_here = BTreeMap::new();
         for file in seen::pipeline_files(dir).unwrap_or_default() {
-            let text = fs::read_to_string(&file).map_err(|error| format!("cannot be read: {error}"));
-            match text.and_then(|text| definition::parse(&text).map_err(|error| error.to_string())) {
+            match seen::read(&file).and_then(|text| definition::parse(&text).map_err(|error| error.to_string())) {
                 Ok(definition) => {
                     defined_here.entry(definition.id).or_insert(file);
                 }
-                Err(reason) => unread.push(format!("{} is broken: {reason}", file.display())),
+                Err(reason) => unread.push(format!("{} is broken: {}", file.display(), config::shortened(reason))),
             }
         }
         files.extend(defined_here);
@@ -50,6 +49,8 @@ fn unknown(id: &str, plan: &LoadPlan, files: &BTreeMap<String, PathBuf>, unread:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
     use crate::config::Precision;
     use crate::pipeline::torch::Device;
 

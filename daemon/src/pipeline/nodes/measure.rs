@@ -7,12 +7,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::batch::probe_batch;
-use super::{Node, NodeFrame, NodeSetup};
+use super::{Node, NodeFrame, NodeSetup, check_input_size};
 use crate::pipeline::image::{self, ImageNeed, Picture, Scaler};
 use crate::pipeline::torch::{Input, Module, Normalise};
-
-/// Largest side of `input_size`, in pixels.
-const MAX_SIDE: usize = 8192;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,11 +42,7 @@ struct Measure {
 
 pub(super) fn build(setup: &NodeSetup<'_>) -> Result<Box<dyn Node>, String> {
     let settings: Settings = setup.settings()?;
-    if let Some([width, height]) = settings.input_size
-        && !((1..=MAX_SIDE).contains(&width) && (1..=MAX_SIDE).contains(&height))
-    {
-        return Err(format!("input_size = [{width}, {height}]: width and height are 1 to {MAX_SIDE}"));
-    }
+    settings.input_size.map_or(Ok(()), check_input_size)?;
     let normalise = match settings.input {
         Layout::F32 => Normalise::Unit,
         Layout::U8 => Normalise::Bytes,

@@ -184,6 +184,26 @@ fn one_line(error: &toml::de::Error) -> String {
     error.to_string().trim_end().replace('\n', " ")
 }
 
+/// Largest side of an `input_size`, in pixels.
+const MAX_SIDE: usize = 8192;
+
+/// Most pixels of an `input_size`: those of a 4K picture. The node is tried at that size when it is loaded.
+const MAX_INPUT_PIXELS: usize = 4096 * 2160;
+
+/// Refuses an `input_size` of a side, or of more pixels, than a node takes.
+fn check_input_size([width, height]: [usize; 2]) -> Result<(), String> {
+    if !((1..=MAX_SIDE).contains(&width) && (1..=MAX_SIDE).contains(&height)) {
+        return Err(format!("input_size = [{width}, {height}]: width and height are 1 to {MAX_SIDE}"));
+    }
+    match width * height {
+        pixels if pixels > MAX_INPUT_PIXELS => Err(format!(
+            "input_size = [{width}, {height}]: that is {pixels} pixels, and at most {MAX_INPUT_PIXELS} (4096 × 2160) are taken; give a \
+             smaller size"
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// What to say where a module fails on a picture of this size: mostly it was exported for another one.
 fn fails_on(width: usize, height: usize) -> impl Fn(String) -> String {
     move |reason| format!("the module fails on a picture of {width}x{height} (its input_size): {reason}")
@@ -242,6 +262,20 @@ mod tests {
             assert!(error.ends_with(&format!(" in `{name}`")) && !error.contains('\n'), "{error}");
         }
         assert_eq!(refusal("measure", ""), "missing field `model`");
+    }
+
+    #[test]
+    fn pictures_larger_than_4k_are_refused_before_the_model_is_loaded() {
+        for (kind, more) in [("measure", ""), ("detect", "format = \"yolo\""), ("segment", "format = \"semantic\"")] {
+            for (size, what) in
+                [("[8192, 8192]", "67108864 pixels"), ("[9000, 1]", "1 to 8192"), ("[0, 4]", "1 to 8192")]
+            {
+                let error = refusal(kind, &format!("model = \"a.pt\"\ninput_size = {size}\n{more}"));
+                assert!(error.contains(what), "{kind} {size}: {error}");
+            }
+            let taken = refusal(kind, &format!("model = \"a.pt\"\ninput_size = [4096, 2160]\n{more}"));
+            assert!(taken.contains("is not there"), "{kind}: {taken}");
+        }
     }
 
     #[test]

@@ -7,12 +7,10 @@ use serde::Deserialize;
 use super::db::Reading;
 use super::found::Found;
 use crate::pipeline::nms;
-use crate::pipeline::nodes::NodeSetup;
 use crate::pipeline::nodes::labels::Labels;
+use crate::pipeline::nodes::{NodeSetup, check_input_size};
 use crate::pipeline::torch::Normalise;
 
-/// Largest side of `input_size`, in pixels.
-const MAX_SIDE: usize = 8192;
 /// Most detections of a frame; 3000 are about 350 kB of JSON.
 const MAX_DETECTIONS: usize = 3000;
 
@@ -112,12 +110,8 @@ impl<F> Settings<F> {
     /// # Errors
     /// A side that is 0 or too large.
     pub(in crate::pipeline::nodes) fn checked_size(&self) -> Result<Option<[usize; 2]>, String> {
-        match self.input_size {
-            Some([width, height]) if !((1..=MAX_SIDE).contains(&width) && (1..=MAX_SIDE).contains(&height)) => {
-                Err(format!("input_size = [{width}, {height}]: width and height are 1 to {MAX_SIDE}"))
-            }
-            size => Ok(size),
-        }
+        self.input_size.map_or(Ok(()), check_input_size)?;
+        Ok(self.input_size)
     }
 
     /// How pixels become the module's numbers.
