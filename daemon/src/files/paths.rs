@@ -79,7 +79,7 @@ pub fn find(paths: &[PathBuf]) -> (Vec<InputFile>, Vec<Refused>) {
     (files, refused)
 }
 
-/// The files of a folder, by name.
+/// The files of a folder, by name, numbers in names as numbers.
 fn folder(path: &Path) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for entry in fs::read_dir(path).map_err(|error| unreadable(&error))? {
@@ -89,7 +89,7 @@ fn folder(path: &Path) -> Result<Vec<PathBuf>, String> {
             files.push(file);
         }
     }
-    files.sort();
+    alphanumeric_sort::sort_path_slice(&mut files);
     match files.is_empty() {
         true => Err(format!(
             "has no file that ends in {}; give another folder, or name files themselves",
@@ -130,4 +130,23 @@ fn kind(start: &[u8], extension: &str) -> Option<Kind> {
 
 fn extension(path: &Path) -> String {
     path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folders_files_come_in_the_order_of_their_numbers_without_hidden_ones() {
+        let home = std::env::temp_dir().join(format!("forgesyted-paths-{}", std::process::id()));
+        fs::create_dir_all(&home).unwrap();
+        for name in ["frame_10.jpg", "frame_2.jpg", "frame_1.jpg", "._frame_1.jpg"] {
+            fs::write(home.join(name), [0xFF, 0xD8, 0xFF]).unwrap();
+        }
+        let (found, refused) = find(std::slice::from_ref(&home));
+        fs::remove_dir_all(&home).unwrap();
+        let names: Vec<_> = found.iter().filter_map(|file| file.path.file_name()).collect();
+        assert_eq!(names, ["frame_1.jpg", "frame_2.jpg", "frame_10.jpg"]);
+        assert!(refused.is_empty());
+    }
 }

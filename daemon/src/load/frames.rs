@@ -17,7 +17,8 @@ const QUALITY: i32 = 80;
 /// Sensor noise of synthetic frames, in levels of 255.
 const GRAIN: f32 = 10.0;
 
-/// Loads one JPEG file, or every `.jpg` and `.jpeg` file of a folder in the order of their names.
+/// Loads one JPEG file, or every `.jpg` and `.jpeg` file of a folder in the order of their names, numbers in
+/// them as numbers; hidden ones are passed over.
 ///
 /// # Errors
 /// A path that cannot be read, a file that does not start as a JPEG does (`FF D8`), a folder with no JPEG file or
@@ -29,11 +30,12 @@ pub fn load(path: &Path) -> Result<Vec<Bytes>, LoadError> {
     if fs::metadata(path).map_err(|e| unreadable(path, e))?.is_dir() {
         for entry in fs::read_dir(path).map_err(|e| unreadable(path, e))? {
             let file = entry.map_err(|e| unreadable(path, e))?.path();
-            if is_jpeg_name(&file) {
+            let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            if is_jpeg_name(&file) && !hidden {
                 files.push(file);
             }
         }
-        files.sort();
+        alphanumeric_sort::sort_path_slice(&mut files);
         if files.is_empty() || files.len() > MAX_FILES {
             return Err(LoadError::Frames(format!(
                 "The folder {} holds {} JPEG files (.jpg, .jpeg); give one with 1 to {MAX_FILES}.",

@@ -98,20 +98,22 @@ impl Clip {
     }
 }
 
-/// The JPEG files of a folder, by name.
+/// The JPEG files of a folder, by name, numbers in names as numbers. Hidden files (`._IMG.jpg` of macOS) are passed over.
 fn folder(path: &Path) -> io::Result<Clip> {
     let mut files = Vec::new();
     for entry in fs::read_dir(path)? {
         let file = entry?.path();
         let extension = file.extension().unwrap_or_default();
-        if extension.eq_ignore_ascii_case("jpg") || extension.eq_ignore_ascii_case("jpeg") {
+        let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let jpeg = extension.eq_ignore_ascii_case("jpg") || extension.eq_ignore_ascii_case("jpeg");
+        if jpeg && !hidden {
             files.push(file);
         }
         if files.len() > MAX_FRAMES {
             break;
         }
     }
-    files.sort();
+    alphanumeric_sort::sort_path_slice(&mut files);
     Ok(Clip::Folder { path: path.to_path_buf(), files })
 }
 

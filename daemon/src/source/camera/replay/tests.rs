@@ -100,9 +100,22 @@ fn the_jpegs_of_a_folder_are_played_by_name() {
     folder.write("a.jpeg", &jpeg("a"));
     folder.write("c.jpg", &jpeg("c"));
     folder.write("notes.txt", &jpeg("no"));
+    folder.write("._a.jpeg", b"what macOS keeps of a file");
+    folder.write(".b.jpg", &jpeg("hidden"));
     let mut replay = folder.open("", 1.0).unwrap();
     let shown: Vec<_> = (0..4).map(|second| step(&mut replay, second * 1000).0.unwrap()).collect();
     assert_eq!(shown, ["a", "b", "c", "a"]);
+}
+
+#[test]
+fn numbers_in_names_are_numbers() {
+    let folder = Folder::new();
+    for number in ["10", "2", "1", "100"] {
+        folder.write(&format!("frame_{number}.jpg"), &jpeg(number));
+    }
+    let mut replay = folder.open("", 1.0).unwrap();
+    let shown: Vec<_> = (0..4).map(|second| step(&mut replay, second * 1000).0.unwrap()).collect();
+    assert_eq!(shown, ["1", "2", "10", "100"]);
 }
 
 #[test]
