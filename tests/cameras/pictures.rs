@@ -1,6 +1,6 @@
 //! Pictures of cameras: snapshots, the multipart stream, what is drawn on them.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use forgesyted_tests::{Daemon, frames, wait};
@@ -21,20 +21,29 @@ impl Multipart {
             head.contains(" 200 ") && head.contains("multipart/x-mixed-replace; boundary=forgesyted-frame"),
             "{head}"
         );
+        let head = header(&mut reader);
+        assert!(head.starts_with("--forgesyted-frame\r\n") && head.contains("content-type: image/jpeg"), "{head}");
         Multipart(reader)
     }
 
-    /// The next picture.
+    /// The next picture, read with all that ends it: the boundary and the header of the one after.
     fn next(&mut self) -> Vec<u8> {
-        let head = header(&mut self.0);
-        assert!(head.starts_with("--forgesyted-frame\r\n") && head.contains("content-type: image/jpeg"), "{head}");
-        let length = head.split("content-length: ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
-        let mut jpeg = vec![0; length];
-        self.0.read_exact(&mut jpeg).unwrap();
-        let mut end = [0; 2];
-        self.0.read_exact(&mut end).unwrap();
-        assert_eq!(&end, b"\r\n");
-        jpeg
+        self.next_or_end().expect("a picture")
+    }
+
+    /// The next picture; none at the end of the stream.
+    fn next_or_end(&mut self) -> Option<Vec<u8>> {
+        const END: &[u8] = b"\r\n--forgesyted-frame\r\nContent-Type: image/jpeg\r\n\r\n";
+        let mut part = Vec::new();
+        while !part.ends_with(END) {
+            if self.0.read_until(b'\n', &mut part).unwrap() == 0 {
+                assert_eq!(part, b"", "the stream ends between two pictures");
+                return None;
+            }
+            assert!(part.len() < 16 << 20, "no boundary with the next header in {} bytes", part.len());
+        }
+        part.truncate(part.len() - END.len());
+        Some(part)
     }
 }
 
@@ -157,4 +166,54 @@ fn a_stream_ends_with_the_daemon() {
     let mut rest = Vec::new();
     // The connection is closed, cleanly or not.
     let _ = stream.0.read_to_end(&mut rest);
+}
+
+#[test]
+fn a_picture_comes_with_the_boundary_that_ends_it() {
+    let daemon = Daemon::builder().replay("yard", &[frames::white()], "").start();
+    // The next picture is ten seconds away.
+    let mut stream = Multipart::open(daemon.address(), "/v1/cameras/yard/stream.mjpeg?fps=0.1");
+    assert_eq!(stream.next(), frames::white());
+    stream.0.get_ref().set_nonblocking(true).unwrap();
+    let next = stream.0.fill_buf().map(<[u8]>::len).map_err(|error| error.kind());
+    assert_eq!(next, Err(ErrorKind::WouldBlock), "the boundary came before the next picture");
+}
+
+#[test]
+fn a_slow_reader_has_one_picture_waiting_at_most() {
+    let picture = frames::from_fn(1280, 720, |x, y| [(x * y) as u8, (x * 31) as u8, (y * 57) as u8]);
+    let daemon = Daemon::builder().replay("yard", std::slice::from_ref(&picture), "always_on = true").start();
+    let mut stream = Multipart::open(daemon.address(), "/v1/cameras/yard/stream.mjpeg?fps=60");
+    stream.next();
+    let frames = || daemon.camera("yard")["frames"].as_u64().unwrap();
+    let before = frames();
+    wait::until("a hundred more frames of the camera", || frames() > before + 100);
+    let (ours, theirs) = (stream.0.get_ref().local_addr().unwrap().port(), daemon.address().port());
+    let waiting = unacknowledged(theirs, ours);
+    assert!(waiting <= 2 * picture.len(), "{waiting} bytes wait; a picture has {}", picture.len());
+    // It goes on where it was.
+    for _ in 0..20 {
+        assert!(stream.next() == picture);
+    }
+}
+
+/// What the kernel keeps of a connection from one local port to another until the other side has it.
+fn unacknowledged(from: u16, to: u16) -> usize {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let (from, to) = (format!(":{from:04X}"), format!(":{to:04X}"));
+    let row = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let row = row.into_iter().find(|row| row[1].ends_with(&from) && row[2].ends_with(&to)).unwrap();
+    usize::from_str_radix(row[4].split_once(':').unwrap().0, 16).unwrap()
+}
+
+#[test]
+fn a_stream_ends_when_its_camera_goes() {
+    let daemon = Daemon::builder().replay("yard", &[frames::white()], "").start();
+    let mut stream = Multipart::open(daemon.address(), "/v1/cameras/yard/stream.mjpeg");
+    stream.next();
+    std::fs::rename(daemon.file("yard"), daemon.file("gone")).unwrap();
+    daemon.wait_camera("yard", "down");
+    while stream.next_or_end().is_some() {}
+    let answer = daemon.get("/v1/cameras/yard/stream.mjpeg");
+    assert!(answer.status == 503 && answer.body.contains("the camera is down"), "{}", answer.body);
 }

@@ -10,12 +10,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
-use hyper::body::Frame as BodyFrame;
+use hyper::body::{Frame as BodyFrame, Incoming};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::{Response, StatusCode, Uri};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use hyper::{Request, Response, StatusCode, Uri};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::outlet::{Emptied, Outlet};
 use super::painter::{Painter, Tools};
 use super::routes::{Reply, query_value, reply, text};
 use super::{Phase, ServerState};
@@ -34,8 +35,10 @@ const FAULT_LOOK: Duration = Duration::from_millis(250);
 const STREAM_FPS: f64 = 10.0;
 /// The most that `fps` may ask for.
 const MAX_STREAM_FPS: f64 = 60.0;
-/// Stands between the pictures of `stream.mjpeg`.
-const BOUNDARY: &str = "forgesyted-frame";
+/// Stands before the first picture of `stream.mjpeg`.
+const OPENING: &[u8] = b"--forgesyted-frame\r\nContent-Type: image/jpeg\r\n\r\n";
+/// Stands after each.
+const ENDING: &[u8] = b"\r\n--forgesyted-frame\r\nContent-Type: image/jpeg\r\n\r\n";
 
 /// Pictures for one client.
 struct Pictures {
@@ -51,7 +54,13 @@ enum From {
 }
 
 /// Answers a request below `/v1/cameras/`; `rest` is the path after it.
-pub async fn answer(rest: &str, uri: &Uri, permit: Arc<OwnedSemaphorePermit>, state: &ServerState) -> Reply {
+pub async fn answer(
+    rest: &str,
+    request: &Request<Incoming>,
+    permit: Arc<OwnedSemaphorePermit>,
+    state: &ServerState,
+) -> Reply {
+    let uri = request.uri();
     if state.readiness.phase() == Phase::Starting {
         return text(StatusCode::SERVICE_UNAVAILABLE, "starting: try again in a moment\n");
     }
@@ -69,7 +78,7 @@ pub async fn answer(rest: &str, uri: &Uri, permit: Arc<OwnedSemaphorePermit>, st
     match what {
         "snapshot.jpg" => snapshot(&camera, overlay, state).await,
         "stream.mjpeg" => match stream_fps(uri) {
-            Some(fps) => mjpeg(&camera, overlay, fps, permit, state).await,
+            Some(fps) => mjpeg(&camera, overlay, fps, (request, permit), state).await,
             None => text(StatusCode::BAD_REQUEST, format!("fps is a number from 0.1 to {MAX_STREAM_FPS}\n")),
         },
         _ => text(StatusCode::NOT_FOUND, "a camera has snapshot.jpg and stream.mjpeg\n"),
@@ -114,14 +123,21 @@ async fn first_picture(pictures: &mut Pictures, camera: &Camera) -> Result<Bytes
 }
 
 /// A multipart response with a picture after the other (as Netscape's `multipart/x-mixed-replace`, which every browser shows
-/// in an `<img>`). It is made as the client takes it: a slow one gets fewer pictures.
+/// in an `<img>`). A picture is chosen once the one before is sent: a slow client gets fewer pictures, never old ones. It ends
+/// when the camera is down.
 async fn mjpeg(
     camera: &Arc<Camera>,
     overlay: bool,
     fps: f64,
-    permit: Arc<OwnedSemaphorePermit>,
+    (request, permit): (&Request<Incoming>, Arc<OwnedSemaphorePermit>),
     state: &ServerState,
 ) -> Reply {
+    let Some(Ok(emptied)) = request.extensions().get::<Outlet>().map(Outlet::emptied) else {
+        return text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the system gives no handle for the pictures: too many open files?\n",
+        );
+    };
     let mut pictures = Pictures::of(camera, overlay, state);
     let first = match first_picture(&mut pictures, camera).await {
         Ok(first) => first,
@@ -129,7 +145,11 @@ async fn mjpeg(
     };
     let start = Sending {
         pictures,
-        parts: part_of(first),
+        camera: Arc::clone(camera),
+        parts: VecDeque::from([Bytes::from_static(OPENING)]),
+        emptied,
+        taken: None,
+        first: Some(first),
         due: Instant::now(),
         interval: Duration::from_secs_f64(1.0 / fps),
         stopping: state.watchers.subscribe(),
@@ -149,8 +169,14 @@ async fn mjpeg(
 /// What a running `stream.mjpeg` needs.
 struct Sending {
     pictures: Pictures,
+    camera: Arc<Camera>,
     /// What is to be sent next of the picture at hand.
     parts: VecDeque<Bytes>,
+    emptied: Emptied,
+    /// Resolves when the kernel has taken the whole of the last picture.
+    taken: Option<oneshot::Receiver<()>>,
+    /// It came before the response began.
+    first: Option<Bytes>,
     due: Instant,
     interval: Duration,
     stopping: watch::Receiver<bool>,
@@ -160,21 +186,55 @@ struct Sending {
 
 impl Sending {
     async fn next_part(&mut self) -> Option<Bytes> {
-        if self.parts.is_empty() {
-            self.due = Instant::now() + self.interval;
-            self.parts = part_of(tokio::select! {
-                jpeg = next_due(&mut self.pictures, self.due) => jpeg?,
-                _ = self.stopping.wait_for(|stopping| *stopping) => return None,
-            });
+        if let Some(part) = self.parts.pop_front() {
+            return Some(part);
         }
-        self.parts.pop_front()
+        let jpeg = match self.first.take() {
+            Some(first) => first,
+            None => {
+                let mut stopping = self.stopping.clone();
+                tokio::select! {
+                    jpeg = self.next_picture() => jpeg?,
+                    _ = stopping.wait_for(|stopping| *stopping) => return None,
+                }
+            }
+        };
+        self.due = Instant::now() + self.interval;
+        let (held, taken) = oneshot::channel();
+        self.taken = Some(taken);
+        self.parts.push_back(Bytes::from_owner(End { _held: held }));
+        Some(jpeg)
+    }
+
+    /// The newest picture once one is due and the one before is sent; none when the camera is down or no more.
+    async fn next_picture(&mut self) -> Option<Bytes> {
+        if let Some(taken) = self.taken.take() {
+            // Its sender is dropped with the bytes; nothing is ever sent.
+            let _ = taken.await;
+        }
+        self.emptied.wait().await.ok()?;
+        let mut next = pin!(next_due(&mut self.pictures, self.due));
+        loop {
+            match timeout(FAULT_LOOK, next.as_mut()).await {
+                Ok(jpeg) => return jpeg,
+                Err(_) if self.camera.fault().is_some() => return None,
+                Err(_) => {}
+            }
+        }
     }
 }
 
-/// A picture as a part of the multipart body.
-fn part_of(jpeg: Bytes) -> VecDeque<Bytes> {
-    let head = format!("--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
-    VecDeque::from([head.into(), jpeg, Bytes::from_static(b"\r\n")])
+/// What follows a picture: the boundary that ends it, and the header of the next one. Chromium paints a picture only when it has
+/// read both. The header has no length therefore: the next picture is not known yet.
+struct End {
+    /// Dropped when hyper has written these bytes.
+    _held: oneshot::Sender<()>,
+}
+
+impl AsRef<[u8]> for End {
+    fn as_ref(&self) -> &[u8] {
+        ENDING
+    }
 }
 
 /// The first picture that comes once it is due. A single frame that cannot be shown is passed over.

@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 
+use super::outlet::Outlet;
 use super::{ServerState, routes};
 use crate::telemetry::rate_limited::RateLimited;
 
@@ -110,8 +111,12 @@ async fn connection(
     // A session that is upgraded outlives this connection's HTTP part; it keeps the permit.
     let permit = Arc::new(permit);
     let arrived = Notify::new();
-    let service = service_fn(|request| {
+    let outlet = Outlet::of(&stream).ok();
+    let service = service_fn(|mut request| {
         arrived.notify_one();
+        if let Some(outlet) = &outlet {
+            request.extensions_mut().insert(outlet.clone());
+        }
         routes::answer(request, peer, Arc::clone(&permit), state.clone())
     });
     let serving = http1::Builder::new()

@@ -12,6 +12,7 @@ mod board;
 mod cameras;
 mod headers;
 mod listener;
+mod outlet;
 mod painter;
 mod passed;
 mod readiness;

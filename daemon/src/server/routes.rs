@@ -73,7 +73,7 @@ pub async fn answer(
         "/v1/board" => board::answer(&state).await,
         "/v1" => text(StatusCode::OK, INDEX),
         _ => match path.strip_prefix("/v1/cameras/") {
-            Some(rest) => cameras::answer(rest, request.uri(), permit, &state).await,
+            Some(rest) => cameras::answer(rest, &request, permit, &state).await,
             None => web::answer(path, request.headers())
                 .unwrap_or_else(|| text(StatusCode::NOT_FOUND, "no such path; GET /v1 lists what there is\n")),
         },

@@ -46,12 +46,22 @@ export class BoardCamera extends Teller {
 		socket.onclose = () => end(said);
 	}
 
+	/** What the board says of the camera now. Its stream ends when it is down, and browsers do not tell. */
+	is({ state, reconnects }) {
+		const down = state === "down";
+		const over = this.#started && (down || reconnects !== this.#camera.reconnects);
+		this.#camera = { ...this.#camera, reconnects };
+		if (over) this.stop();
+		if (over && down) this.tell("down");
+		if (!down) this.start();
+	}
+
 	stop() {
 		this.#started = false;
 		if (this.#socket) this.#socket.onclose = null;
 		this.#socket?.close();
 		this.#socket = null;
 		this.image.onload = this.image.onerror = null;
-		this.image.src = "data:,"; // ends the request in every browser
+		this.image.removeAttribute("src"); // ends the request
 	}
 }
