@@ -2,7 +2,7 @@
 
 import { StreamClient } from "../client/forgesyte.js";
 import { Api } from "./api.js";
-import { clearBanner, showBanner } from "./banners.js";
+import { clearBanner, hasBanner, showBanner } from "./banners.js";
 import { BoardCamera } from "./board-camera.js";
 import { Board } from "./board.js";
 import { byId, setText } from "./dom.js";
@@ -110,7 +110,7 @@ function stream(source, chosen) {
 	});
 	on(client, "reconnecting", ({ delay, error }) => {
 		lost = true;
-		clearBanner("back");
+		["back", "board"].forEach(clearBanner);
 		const text = `${error.detail} Trying again in ${(delay / 1000).toFixed(1)} s.`;
 		const reconnect = () => running === ours && client.connect().catch(() => {});
 		showBanner("stream", { ...words(error), text, actions: [["Reconnect", reconnect]] });
@@ -141,7 +141,11 @@ function showBoardCamera({ camera: name }) {
 	if (!camera) return sourceFailed(new Error("The board has no such camera."));
 	const shown = new BoardCamera(api, camera);
 	const ours = (running = {
-		again: () => shown.start(),
+		again() {
+			const listed = cameras.find((camera) => camera.name === name);
+			if (listed) shown.is(listed);
+			else shown.start(); // the board says that there is none
+		},
 		stop: () => shown.stop(),
 		pause() {
 			showPaused();
@@ -158,6 +162,7 @@ function showBoardCamera({ camera: name }) {
 	on("down", (error) => {
 		if (error?.retry === false) return ended(error);
 		setState("Connecting again");
+		clearBanner("board");
 		const { meaning = `There are no pictures of ${name}.`, code, detail = "" } = error ?? {};
 		showBanner("stream", { title: meaning, code, text: `${detail} The page goes on trying.` });
 	});
@@ -211,9 +216,11 @@ board.addEventListener("lists", ({ detail }) => {
 });
 board.addEventListener("unauthorized", askToken);
 board.addEventListener("unreachable", () => {
+	// The stream's banner says so already.
+	if (hasBanner("stream")) return;
 	showBanner("board", { title: "The board does not answer.", text: "The page goes on asking." });
 });
-board.addEventListener("reached", () => tellBack("board", "The board answers again."));
+board.addEventListener("reached", () => hasBanner("board") && tellBack("board", "The board answers again."));
 board.addEventListener("version", ({ detail }) => {
 	const actions = [["Reload", () => location.reload()]];
 	showBanner("version", { good: true, title: "The board was updated.", text: `It runs version ${detail} now.`, actions });

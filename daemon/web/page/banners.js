@@ -30,6 +30,8 @@ export function showBanner(matter, { title, code, text = "", actions = [], good 
 	if (held) (buttons.find(({ textContent }) => textContent === focus.textContent) ?? byId("start")).focus();
 }
 
+export const hasBanner = (matter) => shown.has(matter);
+
 export function clearBanner(matter) {
 	const banner = shown.get(matter);
 	// The focus does not fall back to the top of the page.

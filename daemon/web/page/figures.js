@@ -90,7 +90,7 @@ export class Figures {
 			["Rate now", client ? `${client.fps.toFixed(1)} / s` : "–"],
 			["Backpressure", this.#session?.backpressure_state ?? "–"],
 			["Slow-downs", `${client?.slowdowns ?? 0}`],
-			["Sent in all", bytes(client?.bytesSent ?? 0)],
+			["Data sent", bytes(client?.bytesSent ?? 0)],
 		]);
 		byId("chart").setAttribute("aria-label", `Reply times of the last minute; now p50 ${p50}, p99 ${p99}`);
 	}

@@ -32,7 +32,7 @@ test("this device's camera is streamed, and says what it costs", async (t) => {
   }
   await eventually("the board's state", async () => (await figure(page, "rates", "Backpressure")) === "normal");
   assert.match(await figure(page, "rates", "Reply p50"), /^[\d.]+ m?s$/);
-  assert.match(await figure(page, "rates", "Sent in all"), /^[\d.]+ [kM]B$/);
+  assert.match(await figure(page, "rates", "Data sent"), /^[\d.]+ [kM]B$/);
   assert.equal(await figure(page, "board", "Cameras up"), "2 of 2");
   await eventually("its own session among the board's", async () => (await figure(page, "board", "Sessions")) === "1");
   assert.ok((await page.locator("[name=device] option").allTextContents()).some((name) => name.startsWith("fake_device")));
