@@ -129,6 +129,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("server.token", "\"\""),
     ("server.token", "\"two words\""),
     ("server.token", "7"),
+    ("server.open", "1"),
     ("server.max_connections", "0"),
     ("server.header_timeout_s", "0"),
     ("pipelines.dirs", "[]"),
