@@ -162,7 +162,7 @@ test("a tab in the background sends nothing, says so, and goes on afterwards", a
   await stream(page, { source: "board" });
   await waitState(page, "Showing yard");
   await hide(true);
-  await eventually("no picture", () => page.evaluate(() => document.querySelector("#stage > img").src.startsWith("data:")));
+  await eventually("no picture", () => page.evaluate(() => !document.querySelector("#stage > img").hasAttribute("src")));
   await hide(false);
   await waitState(page, "Showing yard");
   await close();
