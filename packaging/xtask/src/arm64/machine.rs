@@ -68,7 +68,7 @@ impl Disk {
         qemu.args(["-append", "root=/dev/vda rw console=ttyAMA0 panic=-1"]);
         qemu.arg("-drive").arg(format!("file={},format=raw,if=virtio,snapshot=on", vm::qemu_option(&self.image)?));
         qemu.arg("-netdev").arg(format!("user,id=net,hostfwd=tcp:127.0.0.1:{port}-:8000"));
-        qemu.args(["-device", "virtio-net-pci,netdev=net"]);
+        qemu.args(["-device", "virtio-net-pci,netdev=net,romfile="]);
         Ok(qemu)
     }
 }
