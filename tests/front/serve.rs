@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use forgesyted_tests::frames;
 use forgesyted_tests::notify::NotifySocket;
+use forgesyted_tests::{Signal, frames, wait};
 
 use crate::installation::Installation;
 
@@ -50,4 +50,22 @@ fn a_libtorch_of_the_machine_is_the_one_that_is_loaded() {
         maps(installation.env("FORGESYTED_LIBTORCH", named.display()).env("LD_LIBRARY_PATH", "/opt/of-the-user"));
     let path = environment.split('\0').find_map(|entry| entry.strip_prefix("LD_LIBRARY_PATH=")).unwrap();
     assert_eq!(path, format!("{}:/opt/of-the-user", named.join("lib").display()));
+}
+
+#[test]
+fn a_reload_that_is_asked_for_before_the_daemon_is_ready_ends_nothing_and_happens() {
+    let Some(installation) = Installation::whole() else { return };
+    let program = installation.folder.path().join("lib/forgesyted/bin/forgesyted");
+    let child = installation.command(&["serve"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let exe = format!("/proc/{}/exe", child.id());
+    let daemon = forgesyted_tests::Daemon::new(installation.folder, child);
+    // From here on it loads libtorch, before any code of ours runs.
+    wait::until("the engine program", || fs::read_link(&exe).is_ok_and(|exe| exe == program));
+    daemon.signal(Signal::HUP);
+    daemon.address();
+    assert!(daemon.events().of_kind("ready").is_empty(), "models take longer to load");
+    daemon.signal(Signal::HUP);
+    daemon.wait_ready();
+    daemon.events().wait_for("config_reloaded");
+    assert_eq!(daemon.stop(), 0);
 }

@@ -114,7 +114,7 @@ fn this_test_sees_what_it_looks_for() {
 #[test]
 fn dangerous_names_stand_in_few_files() {
     let unsafe_block = ["unsafe", " {"].concat();
-    let native = ["engine/native.rs", "source/camera/v4l2/sys/"];
+    let native = ["engine/native.rs", "launch/signals.rs", "source/camera/v4l2/sys/"];
     for (name, homes) in [
         ("CModule", &["pipeline/torch/module.rs", "pipeline/torch/trial.rs"][..]),
         (&unsafe_block, &native),

@@ -13,6 +13,7 @@ use futures_util::future::OptionFuture;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{self, Notify};
 use tokio::task::JoinHandle;
@@ -166,18 +167,13 @@ impl App {
     /// Runs until a signal stops it, or the device is lost.
     ///
     /// # Errors
-    /// When the reactor or the signal handlers cannot be set up.
-    pub fn run(self) -> Result<Stopped, StartError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(BLOCKING_THREADS)
-            .build()?;
-        runtime.block_on(self.serve())
+    /// When the system refuses the reactor or a thread.
+    pub fn run(self, signals: Signals) -> Result<Stopped, StartError> {
+        let Signals { runtime, stop, hangup } = signals;
+        runtime.block_on(self.serve(stop, hangup))
     }
 
-    async fn serve(self) -> Result<Stopped, StartError> {
-        let mut stop_signals = StopSignals::new()?;
-        let mut hangup = signal(SignalKind::hangup())?;
+    async fn serve(self, mut stop_signals: StopSignals, mut hangup: Signal) -> Result<Stopped, StartError> {
         let state = self.state;
         let (listener, passed) = self.listener.into_tokio()?;
         let address = listener.local_addr()?;
@@ -278,7 +274,34 @@ async fn stop(state: &ServerState, listening: JoinHandle<()>, status: i32) {
     }
 }
 
+/// The signals that the daemon handles, and the reactor that does. Those that come before [`App::run`] are handled by it.
+#[derive(Debug)]
+pub struct Signals {
+    runtime: Runtime,
+    stop: StopSignals,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Handles them from now on.
+    ///
+    /// # Errors
+    /// When the reactor or the signal handlers cannot be set up.
+    pub fn catch() -> Result<Signals, StartError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING_THREADS)
+            .build()?;
+        let (stop, hangup) = {
+            let _inside = runtime.enter();
+            (StopSignals::new()?, signal(SignalKind::hangup())?)
+        };
+        Ok(Signals { runtime, stop, hangup })
+    }
+}
+
 /// The signals that stop the daemon.
+#[derive(Debug)]
 struct StopSignals {
     terminate: Signal,
     interrupt: Signal,

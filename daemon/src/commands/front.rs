@@ -91,7 +91,11 @@ fn become_engine(config: &Config) -> Refusal {
         .map_err(|error| Refusal::NoEngine { program: "forgesyted".into(), error })
         .and_then(|front| launch::find(&front, config.engine.libtorch.as_deref()));
     match found {
-        Ok(engine) => engine.become_it(std::env::args_os()),
+        // Its threads end with this program, the one that writes the log among them.
+        Ok(engine) => {
+            log::logger().flush();
+            engine.become_it(std::env::args_os())
+        }
         Err(refusal) => refusal,
     }
 }

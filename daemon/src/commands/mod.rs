@@ -24,8 +24,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, ConfigError, ConfigSource};
-use crate::load;
 use crate::telemetry::logging;
+use crate::{launch, load};
 #[cfg(not(feature = "engine"))]
 use front::{check, inspect, serve};
 
@@ -78,7 +78,7 @@ struct ConfigArgs {
 impl Cli {
     /// Runs the command and returns its exit status.
     pub fn run(self) -> ExitCode {
-        match self.command {
+        let status = match self.command {
             Command::Serve(args) => run_serve(args.source()),
             Command::Check(args) => check::run(&args.source()),
             Command::Doctor(args) => doctor::run(args),
@@ -89,7 +89,9 @@ impl Cli {
             Command::Load(args) => run_load(args),
             Command::Completions(args) => completions::run(&args),
             Command::Manual(args) => manual::run(&args),
-        }
+        };
+        log::logger().flush();
+        status
     }
 }
 
@@ -100,8 +102,10 @@ impl ConfigArgs {
 }
 
 fn run_serve(source: ConfigSource) -> ExitCode {
+    launch::signals::prepare();
     let status = serve::run(source);
     if status != ExitCode::SUCCESS {
+        log::logger().flush();
         logging::linger();
     }
     status

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::BAD_CONFIGURATION;
-use crate::app::{App, StartError, Stopped};
+use crate::app::{App, Signals, StartError, Stopped};
 use crate::config::ConfigSource;
 use crate::engine::device::PlanError;
 use crate::engine::{exit_now, tune_allocator};
@@ -34,8 +34,10 @@ pub fn run(source: ConfigSource) -> ExitCode {
 }
 
 fn start(source: ConfigSource) -> Result<Stopped, StartError> {
+    // From here on a reload that is asked for happens, if only once the daemon is ready: what is read next may be old by then.
+    let signals = Signals::catch()?;
     let loaded = source.read()?;
     logging::set_level(loaded.config.log.level);
     loaded.warnings.iter().for_each(|warning| log::warn!(event = "config_warning"; "{warning}"));
-    App::build(loaded, source)?.run()
+    App::build(loaded, source)?.run(signals)
 }

@@ -2,11 +2,12 @@
 //! any machine and can say what is wrong; the engine program beside it links one and runs the models.
 //!
 //! Lives here: which libtorch there is and which one is taken (`libtorch`), whether the dynamic loader would accept it
-//! (`trial`), asking a program for a limited time (`child`), and starting the engine program with it. Does not live here: the commands that do so (`commands`), how libtorch is
+//! (`trial`), asking a program for a limited time (`child`), signals that come early (`signals`), and starting the engine program with it. Does not live here: the commands that do so (`commands`), how libtorch is
 //! used (`pipeline`, `engine`), or CUDA, which the engine program looks for itself.
 
 pub mod child;
 pub mod libtorch;
+pub mod signals;
 mod trial;
 
 use std::ffi::OsString;
