@@ -1,11 +1,16 @@
 //! What the operator sees: events and their fields, series and their values, and that the books balance.
 
+use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 
 use forgesyted_tests::builder::measure_node;
+use forgesyted_tests::folder::Folder;
+use forgesyted_tests::metrics::Metrics;
 use forgesyted_tests::modules::module;
 use forgesyted_tests::notify::NotifySocket;
-use forgesyted_tests::{Builder, Client, Daemon, frames, wait};
+use forgesyted_tests::{Builder, Client, Daemon, frames, http, wait};
+use rustix::process::{Pid, kill_process};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -283,4 +288,64 @@ fn promtool_finds_nothing_to_object_to() {
         Command::new(promtool).args(["check", "metrics"]).stdin(std::fs::File::open(file).unwrap()).output().unwrap();
     let said = [check.stdout, check.stderr].concat();
     assert!(check.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
+}
+
+/// Series that counts lost lines.
+const LOST: &str = "forgesyted_log_lines_lost_total";
+
+/// A daemon whose log goes where the line of shell says, at an address that is known all the same.
+fn with_log_at(line: &str) -> (Builder, SocketAddr) {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let line = format!("exec 3<&0 </dev/null; {line}; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$@\"");
+    (Daemon::builder().env("FORGESYTED_LOG", "debug").pass(socket, 1).wrapped(&line), address)
+}
+
+/// Has sessions come and go until lines of the log were lost.
+fn lose_lines(address: SocketAddr) {
+    wait::until("lines of the log to be lost", || {
+        Client::connect(address, "pipeline_id=noop").ask(&frames::white());
+        Metrics::parse(&http::get(address, "/metrics").body).value(LOST) > 0.0
+    });
+}
+
+#[test]
+fn a_log_that_nobody_reads_stalls_nothing_and_says_what_is_missing() {
+    for read_again in [true, false] {
+        let (builder, address) = with_log_at(":");
+        let (reader, writer) = std::io::pipe().unwrap();
+        let mut child = builder.words("serve", &[]).stderr(writer).spawn().unwrap();
+        lose_lines(address);
+        assert_eq!(http::get(address, "/readyz").status, 200);
+        let mut lines = BufReader::new(reader).lines().map(Result::unwrap);
+        if read_again {
+            let lost = |line: &String| line.contains(r#""event":"log_lines_lost""#);
+            let line: Value = serde_json::from_str(&lines.by_ref().find(lost).unwrap()).unwrap();
+            assert!(line["lines"].as_u64().unwrap() > 0 && line["level"] == "warn", "{line}");
+        }
+        kill_process(Pid::from_child(&child), forgesyted_tests::Signal::TERM).unwrap();
+        if read_again {
+            assert!(lines.any(|line| line.contains(r#""event":"stopped""#)), "the last lines are written");
+        }
+        let status = wait::until_some("the daemon's end", || child.try_wait().unwrap());
+        assert_eq!(status.code(), Some(0), "read again: {read_again}");
+    }
+}
+
+#[test]
+fn a_log_file_at_its_size_limit_costs_lines_only() {
+    let folder = Folder::new();
+    let file = folder.path().join("log");
+    // Blocks of 512 bytes.
+    let (builder, address) = with_log_at(&format!("exec 2>>{}; ulimit -f 8", file.display()));
+    let daemon = builder.spawn();
+    lose_lines(address);
+    assert!(std::fs::metadata(&file).unwrap().len() <= 8 * 512);
+    // There is room again.
+    std::fs::OpenOptions::new().write(true).truncate(true).open(&file).unwrap();
+    Client::connect(address, "pipeline_id=noop").ask(&frames::white());
+    wait::until("the line that says what is missing", || {
+        std::fs::read_to_string(&file).unwrap().contains(r#""event":"log_lines_lost""#)
+    });
+    assert_eq!(daemon.stop(), 0);
 }

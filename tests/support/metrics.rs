@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub struct Metrics(BTreeMap<String, f64>);
 
 impl Metrics {
-    pub(crate) fn parse(text: &str) -> Metrics {
+    pub fn parse(text: &str) -> Metrics {
         let sample = |line: &str| {
             let (series, value) = line.rsplit_once(' ')?;
             Some((series.to_owned(), value.parse().ok()?))

@@ -22,10 +22,11 @@ pub fn tune_allocator() -> bool {
     }
 }
 
-/// Ends the process at once, without exit handlers.
+/// Ends the process at once, without exit handlers. Lines of the log that wait are written first, within the log's own limit.
 ///
 /// `std::process::exit` runs libtorch's static destructors, which crash while a worker is still inside a model.
 pub fn exit_now(status: i32) -> ! {
+    log::logger().flush();
     // SAFETY: _exit has no preconditions.
     unsafe { libc::_exit(status) }
 }

@@ -2,14 +2,16 @@
 //!
 //! Rooms write `log::info!(event = "stream_connect", session_id:% = id, pipeline_id = p; "…")`.
 
-use std::io::Write as _;
-use std::time::{Duration, SystemTime};
+use std::io;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use log::kv::{Error, Key, Source, Value, VisitSource};
 use log::{LevelFilter, Log, Metadata, Record};
 use systemd_journal_logger::{JournalLog, connected_to_journal};
 
-use crate::telemetry::json_line::json_line;
+use crate::telemetry::log_output::{Line, LogOutput};
+use crate::telemetry::log_queue::LogQueue;
 
 /// Where the log goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,35 +24,61 @@ pub enum LogTarget {
 
 /// Why logging did not start.
 #[derive(Debug, thiserror::Error)]
-#[error("logging was started twice in one process; start it once, and use set_level afterwards")]
-pub struct LogError(#[from] log::SetLoggerError);
+pub enum LogError {
+    /// There is a logger already.
+    #[error("logging was started twice in one process; start it once, and use set_level afterwards")]
+    Twice(#[from] log::SetLoggerError),
+    /// The thread that writes cannot be started.
+    #[error("cannot start the thread that writes the log: {0}. Raise the unit's TasksMax=, or end other programs.")]
+    Thread(#[from] io::Error),
+}
 
 /// What the journal gets to look at a process that ends: it takes a millisecond, and more on a busy board.
 const LINGER: Duration = Duration::from_millis(300);
 
+/// From the end of the process on, how long lines that still wait are written; somebody who does not read gets no more.
+const FLUSH_WITHIN: Duration = Duration::from_millis(500);
+/// How long the journal gets to take a first, empty message. It needs far less, or somebody has stopped it.
+const OPEN_WITHIN: Duration = Duration::from_millis(500);
+
+/// The logger's queue, for who asks what was lost.
+static QUEUE: OnceLock<Arc<LogQueue<Line>>> = OnceLock::new();
+
 /// The process's logger: caps libraries, sees to `event`, and passes on.
 struct Logger {
-    /// `None`: JSON lines.
-    journal: Option<JournalLog>,
+    target: LogTarget,
+    queue: Arc<LogQueue<Line>>,
 }
 
-/// A record's fields, with `event` for a record that has none.
-struct WithEvent<'a>(&'a dyn Source);
-
 /// Starts logging for the process, at `level`. The journal is taken when standard error is connected to it and it
-/// answers.
+/// answers. Lines are written by a thread of their own, so that nobody waits for whoever reads them.
 ///
 /// # Errors
-/// Logging was started before.
+/// Logging was started before, or the system gives no thread.
 pub fn init(level: LevelFilter) -> Result<LogTarget, LogError> {
-    let journal = if connected_to_journal() { JournalLog::new().ok() } else { None };
-    let target = match journal {
-        Some(_) => LogTarget::Journal,
-        None => LogTarget::JsonLines,
+    let (opened, answer) = sync_channel(1);
+    let queue = LogQueue::start(move || {
+        let journal = if connected_to_journal() { JournalLog::new().ok() } else { None };
+        // Nobody waits for the answer any more once the journal has been slow.
+        let _ = opened.send(journal.is_some());
+        journal.map_or(LogOutput::StandardError { torn: false }, LogOutput::Journal)
+    })?;
+    let target = match answer.recv_timeout(OPEN_WITHIN) {
+        Ok(false) => LogTarget::JsonLines,
+        // A journal that has not answered yet is there all the same.
+        Ok(true) | Err(_) => LogTarget::Journal,
     };
-    log::set_boxed_logger(Box::new(Logger { journal }))?;
+    let queue = Arc::new(queue);
+    log::set_boxed_logger(Box::new(Logger { target, queue: Arc::clone(&queue) }))?;
+    // The first logger is the only one.
+    let _ = QUEUE.set(queue);
     set_level(level);
     Ok(target)
+}
+
+/// Lines of the log that were lost so far, because whoever takes them did not or had no room.
+pub fn lines_lost() -> u64 {
+    QUEUE.get().map_or(0, |queue| queue.lost())
 }
 
 /// Changes the level, from the next record on.
@@ -96,35 +124,19 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
-        match &self.journal {
-            Some(journal) => {
-                let fields = WithEvent(record.key_values());
-                journal.log(&record.to_builder().key_values(&fields).build());
-            }
-            None => {
-                let line = json_line(record, SystemTime::now());
-                // A closed standard error, or one on a full disk, costs its lines and no more.
-                let _ = std::io::stderr().lock().write_all(line.as_bytes());
-            }
-        }
+        self.queue.put(match self.target {
+            LogTarget::Journal => Line::fields(record),
+            LogTarget::JsonLines => Line::json(record),
+        });
     }
 
-    fn flush(&self) {}
-}
-
-impl Source for WithEvent<'_> {
-    fn visit<'kvs>(&'kvs self, visitor: &mut dyn VisitSource<'kvs>) -> Result<(), Error> {
-        if self.0.get(Key::from("event")).is_none() {
-            visitor.visit_pair(Key::from("event"), Value::from("log"))?;
-        }
-        self.0.visit(visitor)
+    fn flush(&self) {
+        self.queue.flush(FLUSH_WITHIN);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use log::Level;
 
     use super::*;
@@ -143,26 +155,6 @@ mod tests {
             ("tungstenite", Level::Error, LevelFilter::Error, true),
         ] {
             assert_eq!(enabled(target, level, setting), expected, "{target} {level} at {setting}");
-        }
-    }
-
-    #[test]
-    fn journal_fields_have_exactly_one_event() {
-        struct Collect(Vec<(String, String)>);
-        impl<'kvs> VisitSource<'kvs> for Collect {
-            fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
-                self.0.push((key.to_string(), value.to_string()));
-                Ok(())
-            }
-        }
-        let with = BTreeMap::from([("event", "ready"), ("port", "8000")]);
-        let without = BTreeMap::from([("port", "8000")]);
-        for (fields, event) in [(&with, "ready"), (&without, "log")] {
-            let mut collected = Collect(Vec::new());
-            WithEvent(fields).visit(&mut collected).unwrap();
-            collected.0.sort();
-            let expected = [("event".into(), event.into()), ("port".into(), "8000".into())];
-            assert_eq!(collected.0, expected);
         }
     }
 }

@@ -11,6 +11,7 @@ use prometheus::{
 
 use crate::telemetry::camera_metrics::CameraFamilies;
 pub use crate::telemetry::camera_metrics::CameraMetrics;
+use crate::telemetry::log_metrics::LogLines;
 use crate::telemetry::machine_metrics::Machine;
 use crate::telemetry::stage::Stage;
 
@@ -145,6 +146,7 @@ impl Metrics {
         let registry = Registry::new();
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         registry.register(Box::new(Machine::new(root)?))?;
+        registry.register(Box::new(LogLines::new()?))?;
         let build = "What runs: the daemon's version and libtorch's. Always 1.";
         gauges(&registry, "forgesyted_build_info", build, &["version", "torch"])?
             .with_label_values(&[version, torch_version])

@@ -12,6 +12,10 @@ pub mod clock;
 #[cfg(feature = "engine")]
 pub mod clocks;
 mod json_line;
+#[cfg(feature = "engine")]
+mod log_metrics;
+mod log_output;
+mod log_queue;
 pub mod logging;
 pub mod machine;
 #[cfg(feature = "engine")]

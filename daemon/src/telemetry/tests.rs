@@ -290,7 +290,8 @@ fn the_document_lists_exactly_the_events_that_are_logged() {
         rows(section("Log events")).iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
     documented.sort();
     // `log` is what a library's line without an event gets.
-    let mut logged = vec!["log".to_owned()];
+    // The writer makes this one itself: through the logger it would wait in the queue that is full.
+    let mut logged = vec!["log".to_owned(), "log_lines_lost".to_owned()];
     collect_events(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut logged);
     logged.sort();
     logged.dedup();
