@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use forgesyted_tests::{Daemon, frames};
+use forgesyted_tests::{Daemon, frames, http};
 use serde_json::json;
 
 #[test]
@@ -53,4 +53,27 @@ fn a_full_daemon_is_not_ready() {
     drop(client);
     daemon.wait_sessions(0);
     assert_eq!(daemon.get("/readyz").status, 200);
+}
+
+#[test]
+fn a_reload_takes_the_token_away_only_where_the_file_says_so() {
+    let daemon = Daemon::builder().setting("server.token", "\"s3cret\"").start();
+    let config = fs::read_to_string(daemon.file("forgesyted.toml")).unwrap();
+    let (address, open) = (daemon.address(), || daemon.get("/v1/pipelines").status == 200);
+    assert!(!open());
+    for text in ["", "[server]\nopen = false\n"] {
+        daemon.folder().write("forgesyted.toml", text);
+        let rejected = daemon.reload("config_rejected");
+        let message = rejected["message"].as_str().unwrap();
+        assert!(message.contains("forgesyted.toml: there is no server.token any more"), "{message}");
+        assert!(!open());
+        assert_eq!(http::status(address, "GET", "/v1/pipelines", "Authorization: Bearer s3cret\r\n"), 200);
+    }
+    // Another token is no opening.
+    daemon.folder().write("forgesyted.toml", config.replace("s3cret", "other"));
+    daemon.reload("config_reloaded");
+    assert!(!open());
+    daemon.folder().write("forgesyted.toml", "[server]\nopen = true\n");
+    daemon.reload("config_reloaded");
+    assert!(open());
 }

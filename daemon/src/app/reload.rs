@@ -61,16 +61,7 @@ pub(super) fn reload(context: Context) -> JoinHandle<()> {
         let started = Instant::now();
         systemd::reloading();
         let state = &context.state;
-        let summary = match context.source.read() {
-            Ok(loaded) if opens_the_board(&state.config.load(), &loaded.config) => {
-                log::error!(
-                    event = "config_rejected";
-                    "the new configuration has no server.token, and would open the board to everyone who reaches it; put the token back, or \
-                     write `open = true` under [server] where that is meant"
-                );
-                "reload refused (it would take the last token away, see the log); the old configuration stays"
-                    .to_owned()
-            }
+        let summary = match context.source.read_again(&state.config.load()) {
             Ok(loaded) => {
                 let waits = config::needs_restart(&context.at_start, &loaded.config).join(" ");
                 loaded.warnings.iter().for_each(|warning| log::warn!(event = "config_warning"; "{warning}"));
@@ -100,11 +91,6 @@ pub(super) fn reload(context: Context) -> JoinHandle<()> {
         say_ready(&context, &summary);
         say_if_nothing_serves(&context);
     })
-}
-
-/// Whether a reload would let everyone in where a token was needed: a file that was emptied or cut by accident does.
-fn opens_the_board(old: &Config, new: &Config) -> bool {
-    old.server.token.is_some() && new.server.token.is_none() && !new.server.open
 }
 
 /// Takes in what the watch found changed, and leaves the configuration as it is.

@@ -172,9 +172,9 @@ pub static SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "server.open",
-        about: "Whether a reload may take `server.token` away; otherwise one that would is refused.",
+        about: "Whether a reload may take the token away; without it, one that finds no token is refused, as after a file that became empty.",
         allowed: "true or false",
-        set: |c, v| v.boolean().map(|on| c.server.open = on),
+        set: |c, v| v.boolean().map(|open| c.server.open = open),
         raw: |c| c.server.open.to_string(),
         ..PLAIN
     },
