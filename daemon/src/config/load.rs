@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::camera_read::{self, Source};
 use crate::config::found::Found;
+use crate::config::injected::is_injected;
 use crate::config::problem::{ConfigError, Place, Problem, nearest};
 use crate::config::schema::Config;
 use crate::config::settings::{SETTINGS, Setting};
@@ -216,6 +217,7 @@ impl Loader<'_> {
     }
 
     fn read_environment(&mut self, environment: &[(String, String)]) {
+        let mut injected = Vec::new();
         for (name, value) in environment {
             let known = SETTINGS.iter().find_map(|s| Some((s, s.variable.filter(|v| v == name)?)));
             let message = match known {
@@ -229,6 +231,10 @@ impl Loader<'_> {
                     not_allowed(setting, &found)
                 }
                 None if name.starts_with("FORGESYTED_TEST_") || name.starts_with("FORGESYTED_BENCH_") => continue,
+                None if is_injected(name, value) => {
+                    injected.push(name.as_str());
+                    continue;
+                }
                 None if name.starts_with("FORGESYTED_") => format!("unknown variable; {}", meant(name)),
                 None if name.starts_with("STREAM_") => {
                     self.warnings.push(format!(
@@ -240,6 +246,12 @@ impl Loader<'_> {
                 None => continue,
             };
             self.problems.push(Problem { place: Place::Variable(name.clone()), message });
+        }
+        if !injected.is_empty() {
+            self.warnings.push(format!(
+                "{} describe a service called forgesyted, as Kubernetes and Docker's links do, and are ignored",
+                joined(injected.into_iter())
+            ));
         }
     }
 

@@ -10,6 +10,7 @@ mod camera;
 mod camera_keys;
 mod camera_read;
 mod found;
+mod injected;
 mod load;
 mod places;
 mod problem;

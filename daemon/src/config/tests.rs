@@ -129,7 +129,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("server.token", "\"\""),
     ("server.token", "\"two words\""),
     ("server.token", "7"),
-    ("server.open", "1"),
+    ("server.open", "\"yes\""),
     ("server.max_connections", "0"),
     ("server.header_timeout_s", "0"),
     ("pipelines.dirs", "[]"),
@@ -240,6 +240,22 @@ fn every_variable_sets_its_setting() {
         assert!(refused.len() == 1 && refused[0].starts_with(&expected), "{refused:?}");
     }
     assert_eq!(SETTINGS.iter().filter(|s| s.variable.is_some()).count(), 15);
+}
+
+#[test]
+fn what_kubernetes_injects_is_one_warning_and_no_error() {
+    let injected = [
+        ("FORGESYTED_PORT", "tcp://10.0.0.11:8000"),
+        ("FORGESYTED_PORT_8000_TCP_ADDR", "10.0.0.11"),
+        ("FORGESYTED_SERVICE_HOST", "10.0.0.11"),
+        ("FORGESYTED_WORKERS", "2"),
+    ];
+    let loaded = from_variables(&injected).unwrap();
+    assert_eq!(loaded.config.engine.workers, Some(2));
+    let [warning] = &loaded.warnings[..] else { panic!("{:?}", loaded.warnings) };
+    let named = "FORGESYTED_PORT, FORGESYTED_PORT_8000_TCP_ADDR, FORGESYTED_SERVICE_HOST describe a service";
+    assert!(warning.starts_with(named), "{warning}");
+    assert_eq!(problems(from_variables(&[injected[0], ("FORGESYTED_TOKN", "x")])).len(), 1);
 }
 
 #[test]
