@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 pub struct Metrics(BTreeMap<String, f64>);
 
 impl Metrics {
+    /// The samples of a scrape's text.
     pub fn parse(text: &str) -> Metrics {
         let sample = |line: &str| {
             let (series, value) = line.rsplit_once(' ')?;

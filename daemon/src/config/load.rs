@@ -88,7 +88,7 @@ pub fn read(
         Err(err) => Err(ConfigError {
             problems: vec![Problem {
                 place: Place::File(file.to_path_buf()),
-                message: format!("cannot read the configuration file: {err}. {}", unreadable(err.kind(), file)),
+                message: format!("cannot read the configuration file: {err}. {}", unreadable(&err, file)),
             }],
         }),
     }
@@ -295,8 +295,11 @@ impl Loader<'_> {
 }
 
 /// What helps against a file that cannot be read.
-fn unreadable(kind: std::io::ErrorKind, file: &Path) -> String {
-    match kind {
+fn unreadable(error: &std::io::Error, file: &Path) -> String {
+    if let Some(advice) = error.raw_os_error().and_then(advice) {
+        return advice.to_owned();
+    }
+    match error.kind() {
         std::io::ErrorKind::NotFound => {
             "Correct the path after --config, or leave that out to use the defaults".to_owned()
         }
@@ -311,8 +314,24 @@ fn unreadable(kind: std::io::ErrorKind, file: &Path) -> String {
             }
         },
         std::io::ErrorKind::InvalidData => "It is no text in UTF-8: save it as that".to_owned(),
-        _ => "Look for the disk's errors in the kernel's log (dmesg), or bring the file back".to_owned(),
+        _ => "Copy the file to another place, and name that one after --config".to_owned(),
     }
+}
+
+/// What helps against errors that are told by their number.
+fn advice(number: i32) -> Option<&'static str> {
+    Some(match number {
+        libc::EISDIR => "It is a folder: name the file in it, such as forgesyted.toml",
+        libc::ENOTDIR => "A part of the path is a file where a folder should be: correct the path after --config",
+        libc::ELOOP => "Its links lead in a circle: `namei -l` with the path shows them; make one lead to the file",
+        libc::ENAMETOOLONG => "The path is too long for a file's name: correct the path after --config",
+        libc::EMFILE | libc::ENFILE => "Too many files are open: raise LimitNOFILE=, or end other programs",
+        libc::ENOMEM => "Memory is short: end other programs, or raise MemoryMax= of the unit",
+        libc::ESTALE | libc::ETIMEDOUT | libc::EHOSTDOWN => "It lies on a network that does not answer: mount it again",
+        libc::ENXIO | libc::ENODEV | libc::EINVAL => "It is no ordinary file: name a file of text after --config",
+        libc::EIO | libc::EUCLEAN => "Look for the disk's errors in the kernel's log (dmesg), or bring the file back",
+        _ => return None,
+    })
 }
 
 /// The folder above a file that this user may not enter.

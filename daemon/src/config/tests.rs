@@ -406,3 +406,24 @@ fn a_missing_file_is_a_problem() {
     assert!(found[0].starts_with("/nonexistent/f.toml: cannot read the configuration file: "), "{found:?}");
     assert_eq!(read(None, &[], None).unwrap().config, Config::default());
 }
+
+#[test]
+fn what_is_no_file_has_the_advice_that_fits() {
+    let folder = std::env::temp_dir().join(format!("forgesyted-config-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (file, circle) = (folder.join("file"), folder.join("circle"));
+    std::fs::write(&file, [0xff]).unwrap();
+    std::os::unix::fs::symlink(&circle, &circle).unwrap();
+    for (path, advice) in [
+        (folder.clone(), "It is a folder"),
+        (circle, "Its links lead in a circle"),
+        (file.join("below"), "A part of the path is a file"),
+        (folder.join("x".repeat(300)), "The path is too long"),
+        (folder.join("absent"), "Correct the path after --config"),
+        (file, "It is no text in UTF-8"),
+    ] {
+        let found = problems(read(Some(&path), &[], None));
+        assert!(found.len() == 1 && found[0].contains(advice), "{found:?}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
