@@ -112,23 +112,6 @@ fn a_stop_while_models_load_is_a_stop() {
     assert!(daemon.events().of_kind("ready").is_empty());
 }
 
-#[test]
-fn a_reload_that_would_open_the_board_is_refused_unless_the_file_says_so() {
-    let daemon = Daemon::builder().setting("server.token", "\"s3cret\"").start();
-    let file = daemon.file("forgesyted.toml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    assert_eq!(daemon.get("/v1/sessions").status, 401);
-    let without: String =
-        text.lines().filter(|line| !line.contains("s3cret")).map(|line| format!("{line}\n")).collect();
-    assert_ne!(text, without);
-    let rejected = reload(&daemon, "config_rejected", "forgesyted.toml", &without);
-    assert!(rejected["message"].as_str().unwrap().contains("open = true"), "{rejected}");
-    assert_eq!(daemon.get("/v1/sessions").status, 401);
-    let open = text.replace("token = \"s3cret\"", "open = true");
-    reload(&daemon, "config_reloaded", "forgesyted.toml", open);
-    assert_eq!(daemon.get("/v1/sessions").status, 200);
-}
-
 /// Rewrites a file of the daemon and has it read again.
 fn reload(daemon: &Daemon, event: &str, name: &str, content: impl AsRef<[u8]>) -> Value {
     daemon.folder().write(name, content);
