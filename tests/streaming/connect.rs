@@ -111,6 +111,8 @@ fn paths_and_methods() {
     }
     let upgrade = http::get(address, "/ws/video/stream?pipeline_id=noop");
     assert!(upgrade.head.contains("upgrade: websocket"), "{}", upgrade.head);
+    let asked = http::request(address, "OPTIONS", "/", "");
+    assert!(asked.head.contains("allow: get, head, options"), "{}", asked.head);
     let refused = http::request(address, "POST", "/metrics", "");
     assert!(refused.head.contains("allow: get"), "{}", refused.head);
     // An upgrade that lacks its key, or is of another version, is none.
@@ -119,11 +121,9 @@ fn paths_and_methods() {
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
         "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
     ] {
-        assert_eq!(
-            http::request(address, "GET", "/ws/video/stream?pipeline_id=noop", headers).status,
-            426,
-            "{headers}"
-        );
+        let refused = http::request(address, "GET", "/ws/video/stream?pipeline_id=noop", headers);
+        assert_eq!(refused.status, 426, "{headers}");
+        assert!(refused.head.contains("sec-websocket-version: 13"), "{}", refused.head);
     }
 }
 

@@ -124,6 +124,34 @@ fn breaking_the_websocket_protocol_is_closed_as_such() {
 }
 
 #[test]
+fn a_close_whose_reason_is_no_text_is_answered_so() {
+    let daemon = Daemon::builder().replay("yard", &[frames::white()], "pipeline = \"noop\"\n").start();
+    for path in ["/ws/video/stream?pipeline_id=noop", "/ws/watch?camera=yard"] {
+        for reason in [&[0xFF, 0xFE][..], b"cut \xE2\x82"] {
+            let mut raw = Raw::upgrade_at(daemon.address(), path);
+            raw.send_frame(0x88, &[&1000_u16.to_be_bytes(), reason].concat());
+            let close = std::iter::from_fn(|| raw.next_frame()).find(|frame| frame.opcode == 8);
+            assert_eq!(close.map(|frame| frame.close_code()), Some(1007), "{path} {reason:?}");
+        }
+    }
+    let ends = daemon.events().wait_count("stream_disconnect", 2);
+    assert!(ends.iter().all(|end| end["close_code"] == 1007), "{ends:?}");
+}
+
+#[test]
+fn a_watcher_that_breaks_rules_is_told() {
+    let daemon = Daemon::builder().camera("yard", "replay:nothing", "pipeline = \"noop\"\n").start();
+    for (first, payload, code) in
+        [(0x83, &b"x"[..], 1002), (0x81, b"hello", 1003), (0x81, &[0xFF], 1003), (0x82, &[0; 5000], 1003)]
+    {
+        let mut raw = Raw::upgrade_at(daemon.address(), "/ws/watch?camera=yard");
+        raw.send_frame(first, payload);
+        let close = std::iter::from_fn(|| raw.next_frame()).find(|frame| frame.opcode == 8);
+        assert_eq!(close.map(|frame| frame.close_code()), Some(code), "{first:#x}");
+    }
+}
+
+#[test]
 fn fragments_pings_and_the_closing_handshake() {
     let daemon = Daemon::builder().start();
     let mut raw = Raw::upgrade(daemon.address(), "pipeline_id=noop");

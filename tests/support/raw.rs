@@ -46,10 +46,18 @@ impl Raw {
     /// # Panics
     /// When the upgrade is refused.
     pub fn upgrade(address: SocketAddr, query: &str) -> Raw {
+        Raw::upgrade_at(address, &format!("/ws/video/stream?{query}"))
+    }
+
+    /// Connects and upgrades at a path with its query.
+    ///
+    /// # Panics
+    /// When the upgrade is refused.
+    pub fn upgrade_at(address: SocketAddr, path: &str) -> Raw {
         let mut raw = Raw::connect(address);
         raw.send(
             format!(
-                "GET /ws/video/stream?{query} HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                  Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
             )
             .as_bytes(),

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use hyper::body::Incoming;
 use hyper::{Request, Uri};
 use tokio::sync::{OwnedSemaphorePermit, broadcast};
-use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
 use uuid::Uuid;
 
 use super::routes::{Reply, query_value};
@@ -85,7 +85,7 @@ async fn run(socket: websocket::Socket, watched: Watched, state: &ServerState) {
     let send_timeout = state.config.load().stream.send_timeout;
     let _watching = state.metrics.watchers().open();
     log::debug!(event = "watch_connect", watched = watched.name; "a watcher came");
-    let progress = socket.get_ref().progress();
+    let (progress, text_seen) = (websocket::progress(&socket), socket.get_ref().text_seen());
     let (mut sink, mut stream) = socket.split();
     let mut stopping = state.watchers.subscribe();
     let missed = state.metrics.watchers().missed.clone();
@@ -103,15 +103,22 @@ async fn run(socket: websocket::Socket, watched: Watched, state: &ServerState) {
         }
         Some(WatchEnd::Over) => websocket::drain(socket).await,
         Some(WatchEnd::ByWatcher(Some(Message::Text(_) | Message::Binary(_)))) => {
-            let error = StreamError::new(
-                ErrorCode::InvalidMessage,
-                "A watcher only listens; frames go to the streaming endpoint.",
-            );
-            refuse(socket, &error, state).await;
+            refuse(socket, &only_listens(), state).await;
         }
         Some(WatchEnd::ByWatcher(_)) => websocket::answer_close(socket).await,
+        Some(WatchEnd::Unreadable(error)) => {
+            if let Some(violation) = websocket::violation(&error, &text_seen) {
+                websocket::answer_violation(socket, &violation).await;
+            } else if matches!(error, WsError::Capacity(_) | WsError::Utf8(_)) {
+                refuse(socket, &only_listens(), state).await;
+            }
+        }
         Some(WatchEnd::Gone(_)) => {}
     }
+}
+
+fn only_listens() -> StreamError {
+    StreamError::new(ErrorCode::InvalidMessage, "A watcher only listens; frames go to the streaming endpoint.")
 }
 
 async fn refuse(socket: websocket::Socket, error: &StreamError, state: &ServerState) {

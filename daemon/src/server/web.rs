@@ -13,6 +13,7 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 
+use super::headers::members;
 use super::routes::{Reply, reply};
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -120,8 +121,7 @@ fn is_plain_host(host: &str) -> bool {
 
 /// Whether the client already has what this tag stands for.
 fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
-    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    known.flat_map(|list| list.split(',')).map(str::trim).any(|candidate| {
+    members(headers, IF_NONE_MATCH).any(|candidate| {
         candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate).as_bytes() == tag.as_bytes()
     })
 }

@@ -34,6 +34,8 @@ pub enum WatchEnd {
     Over,
     /// The watcher closed or sent something other than a close; what that was.
     ByWatcher(Option<Message>),
+    /// What came cannot be read.
+    Unreadable(WsError),
     /// The connection broke, or the watcher took nothing for the send timeout.
     Gone(String),
 }
@@ -101,7 +103,7 @@ where
             message = incoming.next() => match message {
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
                 Some(Ok(message)) => return WatchEnd::ByWatcher(Some(message)),
-                Some(Err(error)) => return WatchEnd::Gone(error.to_string()),
+                Some(Err(error)) => return WatchEnd::Unreadable(error),
                 None => return WatchEnd::ByWatcher(None),
             },
         };

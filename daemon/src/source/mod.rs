@@ -3,4 +3,6 @@
 
 pub mod camera;
 #[cfg(feature = "engine")]
+mod frame_heads;
+#[cfg(feature = "engine")]
 pub mod websocket;

@@ -16,16 +16,22 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
+use super::frame_heads::{Heads, TextSeen};
 use crate::engine::Engine;
 use crate::pipeline::frame::Frame;
 use crate::protocol::{ErrorCode, StreamError};
 use crate::session::Session;
 use crate::session::frame_validator::{self, FrameError, FrameLimits};
-use crate::sink::progress::Counted;
+use crate::sink::progress::{Counted, Progress};
 use crate::sink::reply::{self, Outbox, WriteEnd};
 
 /// A client's socket after the upgrade.
-pub type Socket = WebSocketStream<Counted<TcpStream>>;
+pub type Socket = WebSocketStream<Heads<Counted<TcpStream>>>;
+
+/// Counts what a socket's client took.
+pub fn progress(socket: &Socket) -> Progress {
+    socket.get_ref().inner().progress()
+}
 
 /// The read buffer of each connection. The library's default of 128 KiB would be most of an idle session's memory; it is
 /// touched as a whole on the first read.
@@ -52,7 +58,14 @@ enum ReadEnd {
     /// The session was ended in an error, which the write half sends.
     Refused,
     /// The client broke RFC 6455: how.
-    Violation(String),
+    Violation(Violation),
+}
+
+/// How a peer broke RFC 6455.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Violation {
+    code: CloseCode,
+    how: String,
 }
 
 /// How a session's connection ended.
@@ -72,7 +85,8 @@ pub async fn open(stream: TcpStream, already_read: Vec<u8>, max_frame_bytes: usi
         .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
         .max_message_size(Some(max_frame_bytes))
         .max_frame_size(Some(max_frame_bytes));
-    WebSocketStream::from_partially_read(Counted::new(stream), already_read, Role::Server, Some(config)).await
+    let stream = Heads::new(Counted::new(stream), &already_read);
+    WebSocketStream::from_partially_read(stream, already_read, Role::Server, Some(config)).await
 }
 
 /// Runs a session to its end and returns how it ended.
@@ -83,17 +97,18 @@ pub async fn run(
     limits: FrameLimits,
     send_timeout: Duration,
 ) -> Closed {
-    let progress = socket.get_ref().progress();
+    let progress = self::progress(&socket);
+    let text_seen = socket.get_ref().text_seen();
     let (mut sink, mut stream) = socket.split();
     let ending = {
-        let read = pin!(read_frames(&mut stream, session, engine, limits));
+        let read = pin!(read_frames(&mut stream, &text_seen, session, engine, limits));
         let outbox = Outbox { pop: || session.pop_outgoing(), bell: session.outbox_bell() };
         let write = pin!(reply::write_replies(&mut sink, outbox, &progress, send_timeout));
         match future::select(read, write).await {
             future::Either::Left((ReadEnd::Refused, write)) => written(write.await),
             future::Either::Left((ReadEnd::Closed(code), _)) => Ending::ByClient(code),
             future::Either::Left((ReadEnd::Gone(how), _)) => Ending::Gone(how),
-            future::Either::Left((ReadEnd::Violation(how), _)) => Ending::Violation(how),
+            future::Either::Left((ReadEnd::Violation(violation), _)) => Ending::Violation(violation),
             future::Either::Right((end, _)) => written(end),
         }
     };
@@ -106,7 +121,7 @@ pub async fn run(
 
 /// Refuses a client that gets no session: its error, then the close.
 pub async fn refuse(mut socket: Socket, error: &StreamError, send_timeout: Duration) {
-    let progress = socket.get_ref().progress();
+    let progress = self::progress(&socket);
     if reply::send_error(&mut socket, error, &progress, send_timeout).await.is_ok() {
         drain(socket).await;
     }
@@ -117,7 +132,7 @@ pub async fn refuse(mut socket: Socket, error: &StreamError, send_timeout: Durat
 enum Ending {
     ByClient(u16),
     BySession(StreamError),
-    Violation(String),
+    Violation(Violation),
     Gone(String),
 }
 
@@ -129,7 +144,7 @@ fn written(end: WriteEnd) -> Ending {
     }
 }
 
-async fn finish(mut socket: Socket, ending: Ending) -> Closed {
+async fn finish(socket: Socket, ending: Ending) -> Closed {
     match ending {
         Ending::ByClient(code) => {
             answer_close(socket).await;
@@ -139,14 +154,34 @@ async fn finish(mut socket: Socket, ending: Ending) -> Closed {
             drain(socket).await;
             Closed { code: error.code.close_code(), reason: error.code.as_str().to_owned() }
         }
-        Ending::Violation(how) => {
-            let close = CloseFrame { code: CloseCode::Protocol, reason: "protocol error".into() };
-            if let Ok(Ok(())) = timeout(CLOSING, socket.send(Message::Close(Some(close)))).await {
-                drain(socket).await;
-            }
-            Closed { code: CloseCode::Protocol.into(), reason: how }
+        Ending::Violation(violation) => {
+            answer_violation(socket, &violation).await;
+            Closed { code: violation.code.into(), reason: violation.how }
         }
         Ending::Gone(how) => Closed { code: NO_CLOSE, reason: how },
+    }
+}
+
+/// The violation of RFC 6455 that this error is, if it is one.
+pub fn violation(error: &WsError, text_seen: &TextSeen) -> Option<Violation> {
+    match error {
+        WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        WsError::Protocol(violation) => Some(Violation { code: CloseCode::Protocol, how: violation.to_string() }),
+        // Of a text message it is no violation: it would be refused with any content.
+        WsError::Utf8(_) if !text_seen.get() => Some(Violation {
+            code: CloseCode::Invalid,
+            how: "the reason of the client's close is not UTF-8".to_owned(),
+        }),
+        _ => None,
+    }
+}
+
+/// Ends a connection whose peer broke RFC 6455.
+pub async fn answer_violation(mut socket: Socket, violation: &Violation) {
+    let reason = if violation.code == CloseCode::Invalid { "not UTF-8" } else { "protocol error" };
+    let close = CloseFrame { code: violation.code, reason: reason.into() };
+    if let Ok(Ok(())) = timeout(CLOSING, socket.send(Message::Close(Some(close)))).await {
+        drain(socket).await;
     }
 }
 
@@ -171,6 +206,7 @@ pub async fn drain(mut socket: Socket) {
 
 async fn read_frames(
     stream: &mut SplitStream<Socket>,
+    text_seen: &TextSeen,
     session: &Arc<Session>,
     engine: &Engine,
     limits: FrameLimits,
@@ -194,7 +230,7 @@ async fn read_frames(
                 return ReadEnd::Closed(frame.map_or(NO_CODE, |frame| frame.code.into()));
             }
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-            Some(Err(error)) => return refuse_broken(error, session, limits),
+            Some(Err(error)) => return refuse_broken(error, text_seen, session, limits),
             None => return ReadEnd::Gone("the connection ended".to_owned()),
         }
     }
@@ -206,7 +242,10 @@ fn refuse_text(session: &Session) -> ReadEnd {
     ReadEnd::Refused
 }
 
-fn refuse_broken(error: WsError, session: &Session, limits: FrameLimits) -> ReadEnd {
+fn refuse_broken(error: WsError, text_seen: &TextSeen, session: &Session, limits: FrameLimits) -> ReadEnd {
+    if let Some(violation) = violation(&error, text_seen) {
+        return ReadEnd::Violation(violation);
+    }
     match error {
         WsError::Capacity(CapacityError::MessageTooLong { size, .. }) => {
             session.refuse(FrameError::TooLarge { bytes: size, limit: limits.max_bytes }.into());
@@ -216,7 +255,6 @@ fn refuse_broken(error: WsError, session: &Session, limits: FrameLimits) -> Read
         WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
             ReadEnd::Gone("the client left without a close".to_owned())
         }
-        WsError::Protocol(violation) => ReadEnd::Violation(violation.to_string()),
         error => ReadEnd::Gone(format!("reading failed: {error}")),
     }
 }
