@@ -155,6 +155,22 @@ fn lists_in_headers_are_read_over_lines_and_commas() {
 }
 
 #[test]
+fn a_trusted_proxy_says_whose_request_it_is() {
+    let said = [("X-Forwarded-For", "198.51.100.1, 192.0.2.7")];
+    let peer = |trusted: &str| {
+        let daemon = Daemon::builder().setting("server.trusted_proxies", trusted).start();
+        let _client = Client::connect_with(daemon.address(), "pipeline_id=noop", &said);
+        daemon.wait_sessions(1);
+        let listed = daemon.sessions()[0]["peer"].clone();
+        assert_eq!(daemon.events().wait_for("stream_connect")["peer"], listed);
+        listed.as_str().unwrap().to_owned()
+    };
+    assert_eq!(peer("[\"127.0.0.0/8\"]"), "192.0.2.7");
+    let ignored = peer("[\"10.0.0.1\"]");
+    assert!(ignored.starts_with("127.0.0.1:"), "{ignored}");
+}
+
+#[test]
 fn a_request_has_one_host() {
     let daemon = Daemon::builder().start();
     for (version, hosts, status) in [

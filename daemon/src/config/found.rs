@@ -1,10 +1,12 @@
 //! One value as it was found, in the file or in a variable, and its typed readings.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use toml::de::DeValue;
 
 /// Longest piece of a found text that an error repeats, in characters.
@@ -113,6 +115,12 @@ impl Found<'_> {
         }
     }
 
+    /// A list of IP addresses and networks of the file.
+    pub(super) fn networks(&self) -> Option<Vec<IpNet>> {
+        let Self::Toml(DeValue::Array(items), _) = self else { return None };
+        items.iter().map(|item| network(item.get_ref().as_str()?)).collect()
+    }
+
     /// A list of folders: a list of texts in the file, `:` between them in a variable. A relative folder of the file
     /// starts from the file's own folder, one of a variable from the working directory.
     pub(super) fn folders(&self) -> Option<Vec<PathBuf>> {
@@ -128,6 +136,11 @@ impl Found<'_> {
             Self::Text(text) => text.split(':').map(|part| (!part.is_empty()).then(|| PathBuf::from(part))).collect(),
         }
     }
+}
+
+/// A network, or an address as the network of itself alone.
+fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 /// The value and, from a file, its type: what an error says was found.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::config::camera::CameraConfig;
@@ -66,6 +67,10 @@ pub struct ServerConfig {
     pub max_connections: usize,
     /// How long a connection may take to send its request header.
     pub header_timeout: Duration,
+    /// How long a WebSocket may be idle before its peer is pinged; one that answers nothing for twice that is dropped.
+    pub ping_interval: Duration,
+    /// Proxies whose word about a client's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// Table `pipelines`: where pipelines and models lie.
@@ -177,6 +182,8 @@ impl Default for ServerConfig {
             open: false,
             max_connections: 1024,
             header_timeout: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(20),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -215,6 +222,8 @@ impl fmt::Debug for ServerConfig {
             .field("open", &self.open)
             .field("max_connections", &self.max_connections)
             .field("header_timeout", &self.header_timeout)
+            .field("ping_interval", &self.ping_interval)
+            .field("trusted_proxies", &self.trusted_proxies)
             .finish()
     }
 }

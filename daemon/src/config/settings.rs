@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use ipnet::IpNet;
+
 use crate::config::found::Found;
 use crate::config::schema::Config;
 
@@ -197,6 +199,22 @@ pub static SETTINGS: &[Setting] = &[
         ..PLAIN
     },
     Setting {
+        key: "server.ping_interval_s",
+        about: "Seconds without traffic after which the peer of a WebSocket is pinged; one that answers nothing for twice that is dropped.",
+        allowed: "a number from 0.001 to 3600",
+        set: |c, v| v.seconds().map(|d| c.server.ping_interval = d),
+        raw: |c| c.server.ping_interval.as_secs_f64().to_string(),
+        ..PLAIN
+    },
+    Setting {
+        key: "server.trusted_proxies",
+        about: "Proxies whose `X-Forwarded-For` or `Forwarded` says which address a client has; from anyone else these headers are ignored.",
+        allowed: "a list of IP addresses and networks, such as [\"127.0.0.1\", \"10.0.0.0/8\"]",
+        set: |c, v| v.networks().map(|networks| c.server.trusted_proxies = networks),
+        raw: |c| networks(&c.server.trusted_proxies),
+        ..PLAIN
+    },
+    Setting {
         key: "pipelines.dirs",
         variable: Some("FORGESYTED_PIPELINE_DIRS"),
         about: "Folders of pipeline files; a later folder's id replaces an earlier one's.",
@@ -310,6 +328,13 @@ fn or_word(value: Option<usize>, word: &str) -> String {
 /// A text as TOML.
 pub(super) fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
+}
+
+fn networks(networks: &[IpNet]) -> String {
+    let single = |network: &IpNet| network.prefix_len() == network.max_prefix_len();
+    let text = |network: &IpNet| if single(network) { network.addr().to_string() } else { network.to_string() };
+    let items: Vec<String> = networks.iter().map(|network| quoted(&text(network))).collect();
+    format!("[{}]", items.join(", "))
 }
 
 fn list(folders: &[PathBuf]) -> String {

@@ -38,6 +38,7 @@ fn nothing_gives_the_contract_defaults() {
     assert_eq!((stream.slow_down_interval_ms, stream.send_timeout), (1000, Duration::from_secs(10)));
     assert_eq!((server.listen.to_string().as_str(), server.token), ("0.0.0.0:8000", None));
     assert_eq!((server.max_connections, server.header_timeout), (1024, Duration::from_secs(10)));
+    assert_eq!((server.ping_interval, server.trusted_proxies), (Duration::from_secs(20), Vec::new()));
     let folders = ["/usr/share/forgesyted/pipelines", "/etc/forgesyted/pipelines.d"];
     assert_eq!(pipelines.dirs, folders.map(PathBuf::from));
     let folders = ["/var/lib/forgesyted/models", "/usr/share/forgesyted/models"];
@@ -82,6 +83,8 @@ const SET: &[(&str, &str, &str)] = &[
     ("server.open", "true", "true"),
     ("server.max_connections", "1000000", "1000000"),
     ("server.header_timeout_s", "2.5", "2.5"),
+    ("server.ping_interval_s", "0.5", "0.5"),
+    ("server.trusted_proxies", "[\"127.0.0.1\", \"10.0.0.0/8\", \"::1\"]", "[\"127.0.0.1\", \"10.0.0.0/8\", \"::1\"]"),
     ("pipelines.dirs", "[\"p\", \"/q\"]", "[\"/etc/p\", \"/q\"]"),
     ("pipelines.model_dirs", "[]", "[]"),
     ("pipelines.watch", "true", "true"),
@@ -132,6 +135,11 @@ const REFUSED: &[(&str, &str)] = &[
     ("server.open", "\"yes\""),
     ("server.max_connections", "0"),
     ("server.header_timeout_s", "0"),
+    ("server.ping_interval_s", "0"),
+    ("server.trusted_proxies", "\"127.0.0.1\""),
+    ("server.trusted_proxies", "[\"proxy\"]"),
+    ("server.trusted_proxies", "[\"10.0.0.0/33\"]"),
+    ("server.trusted_proxies", "[7]"),
     ("pipelines.dirs", "[]"),
     ("pipelines.dirs", "[\"\"]"),
     ("pipelines.dirs", "\"/p\""),
@@ -393,8 +401,8 @@ fn the_socket_and_the_engine_need_a_restart() {
     assert!(needs_restart(&old, &old).is_empty());
     for (key, value, _) in SET {
         let new = from_text(&document(key, value)).unwrap().config;
-        let waits = (key.starts_with("server.") && !["server.token", "server.open"].contains(key))
-            || key.starts_with("engine.");
+        let at_once = ["server.token", "server.open", "server.ping_interval_s", "server.trusted_proxies"];
+        let waits = (key.starts_with("server.") && !at_once.contains(key)) || key.starts_with("engine.");
         let expected = if waits && new != old { vec![*key] } else { vec![] };
         assert_eq!(needs_restart(&old, &new), expected, "{key} = {value}");
     }

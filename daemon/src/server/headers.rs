@@ -7,7 +7,18 @@ use hyper::header::HeaderName;
 /// The members of a list header, over all its lines. A line that is no text has none.
 pub fn members(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).map(str::trim).filter(|member| !member.is_empty())
+    lines.flat_map(|line| parts(line, ',')).map(str::trim).filter(|member| !member.is_empty())
+}
+
+/// The parts of a text between separators; within quotes a separator is a character like any other.
+pub fn parts(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(move |character| {
+        let separates = !quoted && character == separator;
+        quoted ^= character == '"' && !escaped;
+        escaped = quoted && character == '\\' && !escaped;
+        separates
+    })
 }
 
 /// Whether a list header has this member; upper and lower case are the same.
@@ -20,6 +31,19 @@ mod tests {
     use hyper::header::CONNECTION;
 
     use super::*;
+
+    #[test]
+    fn a_separator_in_quotes_is_none() {
+        for (text, expected) in [
+            ("a, b", &["a", " b"][..]),
+            (r#"a="x,y", b"#, &[r#"a="x,y""#, " b"]),
+            (r#""x\",y",b"#, &[r#""x\",y""#, "b"]),
+            (r#""x\\",b"#, &[r#""x\\""#, "b"]),
+            (r#"a,"b,c"#, &["a", r#""b,c"#]),
+        ] {
+            assert_eq!(parts(text, ',').collect::<Vec<_>>(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn a_list_goes_over_lines_and_commas() {

@@ -10,6 +10,7 @@
 mod auth;
 mod board;
 mod cameras;
+mod forwarded;
 mod headers;
 mod listener;
 mod outlet;

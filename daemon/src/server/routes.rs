@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{ServerState, auth, board, cameras, stream, watch, web};
+use super::{ServerState, auth, board, cameras, forwarded, stream, watch, web};
 
 /// A response.
 pub type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
@@ -59,9 +59,10 @@ pub async fn answer(
             return Ok(refused);
         }
     }
+    let peer = forwarded::client(peer, request.headers(), &state.config.load().server.trusted_proxies);
     Ok(match path {
         "/ws/video/stream" => stream::upgrade(request, peer, permit, state),
-        "/ws/watch" => watch::upgrade(request, permit, state),
+        "/ws/watch" => watch::upgrade(request, peer, permit, state),
         "/healthz" => text(StatusCode::OK, "ok\n"),
         "/readyz" => ready(&state),
         "/metrics" => metrics(&state).await,

@@ -1,6 +1,5 @@
 //! The upgrade to a stream: who may have a session, and the session's first and last log line.
 
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,9 +15,10 @@ use super::{ServerState, auth, upgrade};
 use crate::config::Config;
 use crate::pipeline::Pipeline;
 use crate::protocol::{ErrorCode, StreamError};
-use crate::session::SessionStart;
 use crate::session::frame_validator::FrameLimits;
 use crate::session::registry::Membership;
+use crate::session::{Peer, SessionStart};
+use crate::sink::pulse::Pulse;
 use crate::source::websocket::{self, Closed};
 use crate::telemetry::metrics::Source;
 use crate::telemetry::rate_limited::RateLimited;
@@ -31,7 +31,7 @@ static ERRORS: RateLimited = RateLimited::new(20, Duration::from_secs(10));
 /// as an error message; only a daemon that is still starting answers 503.
 pub fn upgrade(
     mut request: Request<Incoming>,
-    peer: SocketAddr,
+    peer: Peer,
     permit: Arc<OwnedSemaphorePermit>,
     state: ServerState,
 ) -> Reply {
@@ -47,7 +47,7 @@ pub fn upgrade(
     response
 }
 
-fn admit(request: &Request<Incoming>, peer: SocketAddr, state: &ServerState) -> Result<Membership, StreamError> {
+fn admit(request: &Request<Incoming>, peer: Peer, state: &ServerState) -> Result<Membership, StreamError> {
     let config = state.config.load();
     auth::authorize(config.server.token.as_deref(), request.headers(), request.uri())?;
     let pipeline = find_pipeline(request, state)?;
@@ -75,7 +75,7 @@ fn find_pipeline(request: &Request<Incoming>, state: &ServerState) -> Result<Arc
     state.pipelines.get(id).ok_or_else(|| unknown("There is no pipeline of that pipeline_id"))
 }
 
-async fn run(upgraded: OnUpgrade, admission: Result<Membership, StreamError>, peer: SocketAddr, state: &ServerState) {
+async fn run(upgraded: OnUpgrade, admission: Result<Membership, StreamError>, peer: Peer, state: &ServerState) {
     let config = state.config.load_full();
     let Some((stream, already_read)) = upgrade::connection(upgraded).await else { return };
     let socket = websocket::open(stream, already_read, config.stream.max_frame_bytes).await;
@@ -97,7 +97,7 @@ async fn run(upgraded: OnUpgrade, admission: Result<Membership, StreamError>, pe
 async fn run_session(
     socket: websocket::Socket,
     membership: Membership,
-    peer: SocketAddr,
+    peer: Peer,
     config: &Config,
     state: &ServerState,
 ) {
@@ -106,7 +106,8 @@ async fn run_session(
     let _active = state.metrics.session(Source::Websocket, pipeline_id).open();
     log::info!(event = "stream_connect", session_id:% = session_id, pipeline_id, peer:% = peer; "a client streams");
     let limits = FrameLimits { max_bytes: config.stream.max_frame_bytes, max_pixels: config.stream.max_frame_pixels };
-    let run = websocket::run(socket, session, &state.engine, limits, config.stream.send_timeout);
+    let pulse = Pulse::new(config.server.ping_interval);
+    let run = websocket::run(socket, session, &state.engine, limits, pulse, config.stream.send_timeout);
     let closed = AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| {
         // A panic costs this connection; its socket is gone with the task's state, so the client sees 1006.
         state.metrics.panics().inc();

@@ -12,6 +12,8 @@ use uuid::Uuid;
 use super::routes::{Reply, query_value};
 use super::{ServerState, auth, upgrade};
 use crate::protocol::{ErrorCode, StreamError};
+use crate::session::Peer;
+use crate::sink::pulse::Pulse;
 use crate::sink::watch::{self, WatchEnd};
 use crate::source::camera::Camera;
 use crate::source::websocket;
@@ -28,7 +30,12 @@ struct Watched {
 
 /// Answers an upgrade request. Every well-formed one is accepted, so that a watcher of nothing gets the reason as an error
 /// message.
-pub fn upgrade(mut request: Request<Incoming>, permit: Arc<OwnedSemaphorePermit>, state: ServerState) -> Reply {
+pub fn upgrade(
+    mut request: Request<Incoming>,
+    peer: Peer,
+    permit: Arc<OwnedSemaphorePermit>,
+    state: ServerState,
+) -> Reply {
     let watched = find(&request, &state);
     let (response, upgraded) = match upgrade::accept(&mut request, &state) {
         Ok(accepted) => accepted,
@@ -38,7 +45,7 @@ pub fn upgrade(mut request: Request<Incoming>, permit: Arc<OwnedSemaphorePermit>
         if let Some((stream, already_read)) = upgrade::connection(upgraded).await {
             let socket = websocket::open(stream, already_read, MAX_INCOMING_BYTES).await;
             match watched {
-                Ok(watched) => run(socket, watched, &state).await,
+                Ok(watched) => run(socket, watched, peer, &state).await,
                 Err(error) => refuse(socket, &error, &state).await,
             }
         }
@@ -81,19 +88,21 @@ fn no_camera(state: &ServerState) -> StreamError {
     StreamError::new(ErrorCode::NotFound, format!("There is no camera of that name; this device has {known}."))
 }
 
-async fn run(socket: websocket::Socket, watched: Watched, state: &ServerState) {
-    let send_timeout = state.config.load().stream.send_timeout;
+async fn run(socket: websocket::Socket, watched: Watched, peer: Peer, state: &ServerState) {
+    let config = state.config.load();
+    let (send_timeout, pulse) = (config.stream.send_timeout, Pulse::new(config.server.ping_interval));
+    drop(config);
     let _watching = state.metrics.watchers().open();
-    log::debug!(event = "watch_connect", watched = watched.name; "a watcher came");
+    log::debug!(event = "watch_connect", watched = watched.name, peer:% = peer; "a watcher came");
     let (progress, text_seen) = (websocket::progress(&socket), socket.get_ref().text_seen());
     let (mut sink, mut stream) = socket.split();
     let mut stopping = state.watchers.subscribe();
     let missed = state.metrics.watchers().missed.clone();
     let end = tokio::select! {
-        end = watch::write_results(&mut sink, &mut stream, watched.results, &missed, &progress, send_timeout) => Some(end),
+        end = watch::write_results(&mut sink, &mut stream, watched.results, &missed, &progress, &pulse, send_timeout) => Some(end),
         _ = stopping.wait_for(|stopping| *stopping) => None,
     };
-    log::debug!(event = "watch_disconnect", watched = watched.name, how:? = end; "a watcher left");
+    log::debug!(event = "watch_disconnect", watched = watched.name, peer:% = peer, how:? = end; "a watcher left");
     let Ok(socket) = sink.reunite(stream) else { return };
     match end {
         None => {

@@ -8,6 +8,8 @@ pub mod frame_validator;
 #[cfg(feature = "engine")]
 pub mod manager;
 #[cfg(feature = "engine")]
+mod peer;
+#[cfg(feature = "engine")]
 pub mod registry;
 #[cfg(feature = "engine")]
 mod shared;
@@ -18,6 +20,8 @@ mod view;
 #[cfg(feature = "engine")]
 mod waiting;
 
+#[cfg(feature = "engine")]
+pub use peer::Peer;
 #[cfg(feature = "engine")]
 pub use shared::Session;
 #[cfg(feature = "engine")]

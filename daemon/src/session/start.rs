@@ -1,6 +1,5 @@
 //! What a session is made from.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,6 +7,7 @@ use prometheus::IntCounter;
 use tokio::sync::{OnceCell, watch};
 
 use super::backpressure::Thresholds;
+use super::peer::Peer;
 use crate::pipeline::Pipeline;
 use crate::pipeline::frame::Frame;
 use crate::sink::watch::Results;
@@ -19,7 +19,7 @@ pub struct SessionStart {
     /// Where its frames come from.
     pub source: Source,
     /// The client's address; none for a camera.
-    pub peer: Option<SocketAddr>,
+    pub peer: Option<Peer>,
     /// The pipeline that its frames run through, kept until the session ends.
     pub pipeline: Arc<Pipeline>,
     /// The session's series.

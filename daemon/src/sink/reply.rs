@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{Sink, SinkExt};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -13,6 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::progress::Progress;
+use super::pulse::{Due, Pulse};
 use super::slots::Outgoing;
 use crate::protocol::{self, StreamError};
 
@@ -28,6 +30,8 @@ pub enum WriteEnd {
     Broken(WsError),
     /// The client took nothing for the send timeout.
     Stuck,
+    /// Nothing came after pings.
+    Silent,
 }
 
 /// Where the write half gets what it sends.
@@ -44,6 +48,7 @@ pub async fn write_replies<S, P>(
     sink: &mut S,
     outbox: Outbox<'_, P>,
     progress: &Progress,
+    pulse: &Pulse,
     send_timeout: Duration,
 ) -> WriteEnd
 where
@@ -51,10 +56,17 @@ where
     P: Fn() -> Option<Outgoing>,
 {
     loop {
-        match send_ready(sink, &outbox.pop, progress, send_timeout).await {
-            Ok(None) => outbox.bell.notified().await,
+        match send_ready(sink, &outbox.pop, progress, pulse, send_timeout).await {
+            Ok(None) => {}
             Ok(Some(error)) => return WriteEnd::Sent(error),
             Err(end) => return end,
+        }
+        let kept = tokio::select! {
+            () = outbox.bell.notified() => Ok(()),
+            due = pulse.due() => keep_alive(due, sink, progress, pulse, send_timeout).await,
+        };
+        if let Err(end) = kept {
+            return end;
         }
     }
 }
@@ -80,10 +92,32 @@ where
     while_moving(progress, send_timeout, send).await
 }
 
+/// Does what is due on an idle connection.
+pub(super) async fn keep_alive<S>(
+    due: Due,
+    sink: &mut S,
+    progress: &Progress,
+    pulse: &Pulse,
+    send_timeout: Duration,
+) -> Result<(), WriteEnd>
+where
+    S: Sink<Message, Error = WsError> + Unpin,
+{
+    match due {
+        Due::Ping => {
+            while_moving(progress, send_timeout, sink.send(Message::Ping(Bytes::new()))).await?;
+            pulse.asked();
+            Ok(())
+        }
+        Due::End => Err(WriteEnd::Silent),
+    }
+}
+
 async fn send_ready<S>(
     sink: &mut S,
     pop: &impl Fn() -> Option<Outgoing>,
     progress: &Progress,
+    pulse: &Pulse,
     send_timeout: Duration,
 ) -> Result<Option<StreamError>, WriteEnd>
 where
@@ -94,6 +128,7 @@ where
         match outgoing {
             Outgoing::Text(text) => {
                 unflushed += text.len();
+                pulse.sent();
                 while_moving(progress, send_timeout, sink.feed(Message::text(text))).await?;
             }
             Outgoing::End(error) => {

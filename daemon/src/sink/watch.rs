@@ -13,7 +13,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
 
 use super::progress::Progress;
-use super::reply::{WriteEnd, while_moving};
+use super::pulse::Pulse;
+use super::reply::{WriteEnd, keep_alive, while_moving};
 use crate::protocol;
 
 /// Messages kept for a watcher that reads slowly; each is at most as large as a result, and all watchers share them.
@@ -83,14 +84,28 @@ pub async fn write_results<S>(
     mut results: broadcast::Receiver<Utf8Bytes>,
     missed_ever: &IntCounter,
     progress: &Progress,
+    pulse: &Pulse,
     send_timeout: Duration,
 ) -> WatchEnd
 where
     S: futures_util::Sink<Message, Error = WsError> + Unpin,
 {
     let mut missed = 0;
+    pulse.reads();
     loop {
+        // What came is looked at first: an answer may have come while something was sent.
         let message = tokio::select! {
+            biased;
+            message = incoming.next() => match message {
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
+                    pulse.heard();
+                    pulse.reads();
+                    continue;
+                }
+                Some(Ok(message)) => return WatchEnd::ByWatcher(Some(message)),
+                Some(Err(error)) => return WatchEnd::Unreadable(error),
+                None => return WatchEnd::ByWatcher(None),
+            },
             result = results.recv() => match result {
                 Ok(message) => message,
                 Err(RecvError::Lagged(more)) => {
@@ -100,14 +115,13 @@ where
                 }
                 Err(RecvError::Closed) => break,
             },
-            message = incoming.next() => match message {
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
-                Some(Ok(message)) => return WatchEnd::ByWatcher(Some(message)),
-                Some(Err(error)) => return WatchEnd::Unreadable(error),
-                None => return WatchEnd::ByWatcher(None),
+            due = pulse.due() => match keep_alive(due, sink, progress, pulse, send_timeout).await {
+                Ok(()) => continue,
+                Err(end) => return gone(end),
             },
         };
         let notice = (missed > 0).then(|| Message::text(protocol::missed_message(std::mem::take(&mut missed))));
+        pulse.sent();
         let send = async {
             if let Some(notice) = notice {
                 sink.feed(notice).await?;
@@ -141,6 +155,7 @@ fn left_over(results: &mut broadcast::Receiver<Utf8Bytes>) -> u64 {
 fn gone(end: WriteEnd) -> WatchEnd {
     WatchEnd::Gone(match end {
         WriteEnd::Broken(error) => error.to_string(),
+        WriteEnd::Silent => "the watcher answered no ping for twice server.ping_interval_s".to_owned(),
         WriteEnd::Stuck | WriteEnd::Sent(_) => "the watcher read nothing for stream.send_timeout_s".to_owned(),
     })
 }

@@ -23,6 +23,7 @@ use crate::protocol::{ErrorCode, StreamError};
 use crate::session::Session;
 use crate::session::frame_validator::{self, FrameError, FrameLimits};
 use crate::sink::progress::{Counted, Progress};
+use crate::sink::pulse::Pulse;
 use crate::sink::reply::{self, Outbox, WriteEnd};
 
 /// A client's socket after the upgrade.
@@ -95,15 +96,16 @@ pub async fn run(
     session: &Arc<Session>,
     engine: &Engine,
     limits: FrameLimits,
+    pulse: Pulse,
     send_timeout: Duration,
 ) -> Closed {
     let progress = self::progress(&socket);
     let text_seen = socket.get_ref().text_seen();
     let (mut sink, mut stream) = socket.split();
     let ending = {
-        let read = pin!(read_frames(&mut stream, &text_seen, session, engine, limits));
+        let read = pin!(read_frames(&mut stream, &text_seen, &pulse, session, engine, limits));
         let outbox = Outbox { pop: || session.pop_outgoing(), bell: session.outbox_bell() };
-        let write = pin!(reply::write_replies(&mut sink, outbox, &progress, send_timeout));
+        let write = pin!(reply::write_replies(&mut sink, outbox, &progress, &pulse, send_timeout));
         match future::select(read, write).await {
             future::Either::Left((ReadEnd::Refused, write)) => written(write.await),
             future::Either::Left((ReadEnd::Closed(code), _)) => Ending::ByClient(code),
@@ -140,6 +142,7 @@ fn written(end: WriteEnd) -> Ending {
     match end {
         WriteEnd::Sent(error) => Ending::BySession(error),
         WriteEnd::Broken(error) => Ending::Gone(format!("sending failed: {error}")),
+        WriteEnd::Silent => Ending::Gone("the client answered no ping for twice server.ping_interval_s".to_owned()),
         WriteEnd::Stuck => Ending::Gone("the client read nothing for stream.send_timeout_s".to_owned()),
     }
 }
@@ -207,13 +210,17 @@ pub async fn drain(mut socket: Socket) {
 async fn read_frames(
     stream: &mut SplitStream<Socket>,
     text_seen: &TextSeen,
+    pulse: &Pulse,
     session: &Arc<Session>,
     engine: &Engine,
     limits: FrameLimits,
 ) -> ReadEnd {
     loop {
         session.has_room().await;
-        match stream.next().await {
+        pulse.reads();
+        let message = stream.next().await;
+        pulse.heard();
+        match message {
             Some(Ok(Message::Binary(jpeg))) => match frame_validator::validate(&jpeg, limits) {
                 Ok(_) => {
                     if session.offer(Frame::jpeg(jpeg), Instant::now()) {
