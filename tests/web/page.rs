@@ -5,13 +5,14 @@ mod control;
 mod models;
 
 use std::env;
+use std::fmt::Display;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use forgesyted_tests::builder::measure_node;
 use forgesyted_tests::folder::Folder;
+use forgesyted_tests::proxy::{Kind, Proxy};
 use forgesyted_tests::{Builder, Daemon, Signal, demo, frames, sources};
 use serde_json::{Value, json};
 
@@ -33,7 +34,7 @@ fn chromium() -> Option<PathBuf> {
 }
 
 /// Runs the tests of a file on the page of a board. `answer` does what they ask for.
-fn run(file: &str, board: SocketAddr, files: &Folder, answer: impl FnMut(&str) -> Value + Send + 'static) {
+fn run(file: &str, board: impl Display, files: &Folder, answer: impl FnMut(&str) -> Value + Send + 'static) {
     let Some(chromium) = chromium() else { return };
     run_in(("CHROMIUM", chromium), file, board, files, answer);
 }
@@ -42,7 +43,7 @@ fn run(file: &str, board: SocketAddr, files: &Folder, answer: impl FnMut(&str) -
 fn run_in(
     (variable, browser): (&str, PathBuf),
     file: &str,
-    board: SocketAddr,
+    board: impl Display,
     files: &Folder,
     answer: impl FnMut(&str) -> Value + Send + 'static,
 ) {
@@ -122,6 +123,19 @@ fn it_works_in_firefox() {
     let Some(firefox) = firefox() else { return };
     let daemon = board().start();
     run_in(("FIREFOX", firefox), "firefox.test.mjs", daemon.address(), &files(), nothing);
+}
+
+#[test]
+fn it_works_below_a_path_of_a_proxy() {
+    let documented = fs::read_to_string(sources::root().join("docs/behind-a-proxy.md")).unwrap();
+    let blocks = documented.split("```nginx\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let below = blocks.last().unwrap();
+    let daemon = board()
+        .env("FORGESYTED_TOKEN", "s3cret+/=")
+        .replay("yard", &[square(40, 60, 80)], "pipeline = \"finder\"")
+        .start();
+    let Some(proxy) = Proxy::start(Kind::Nginx, below, daemon.address()) else { return };
+    run("below.test.mjs", format!("{}/board7/", proxy.address()), &files(), nothing);
 }
 
 #[test]

@@ -24,7 +24,7 @@ export interface Clock {
 }
 
 export interface StreamOptions {
-	/** `http(s)://` or `ws(s)://`, host and port of the board; a path where a proxy serves it below one. Default: the page's origin. */
+	/** `http(s)://` or `ws(s)://`, host and port of the board; a path where a proxy serves it below one. Default: where this module came from, if that is the page's own origin and the path a board's; or else that origin. */
 	url?: string | URL;
 	/** The pipeline's id. */
 	pipeline?: string;

@@ -22,6 +22,8 @@ import { Replies, withResolvers } from "./replies.js";
 export { FPSThrottler, StreamError };
 
 const PATH = "/ws/video/stream";
+/** Where a board serves this module. */
+const OWN_PATH = "/client/forgesyte.js";
 /** Of the maximum, the change of rate that is told. */
 const TOLD_CHANGE = 1 / 60;
 const FIRST_RETRY_MS = 500;
@@ -363,8 +365,15 @@ export class StreamClient extends EventTarget {
 	}
 }
 
+/** The board of the page: where the page's own origin serves this module, be it below a path, or else that origin. */
+function home() {
+	const origin = globalThis.location?.origin;
+	const served = origin !== undefined && import.meta.url.startsWith(`${origin}/`) && import.meta.url.endsWith(OWN_PATH);
+	return served ? import.meta.url.slice(0, -OWN_PATH.length) : origin;
+}
+
 function endpoint(url, pipeline, token) {
-	const base = url ?? globalThis.location?.origin;
+	const base = url ?? home();
 	const schemes = { "http:": "ws:", "https:": "wss:", "ws:": "ws:", "wss:": "wss:" };
 	let address;
 	try {

@@ -1,6 +1,14 @@
 // Asking the board, with the token where one is needed.
 
-const STORED = "forgesyted.token";
+/** Where the board is: a proxy may serve it below a path of its own, so every address starts from this module's. */
+export const BOARD = new URL("..", import.meta.url);
+
+/** A name under which this browser keeps something of this board; others may be below other paths of the same host. */
+export function keptAs(name) {
+	return `forgesyted.${name}${BOARD.pathname === "/" ? "" : `@${BOARD.pathname}`}`;
+}
+
+const STORED = keptAs("token");
 
 /** The token stays until the tab is closed, and out of the address bar. */
 export class Api {
@@ -27,17 +35,18 @@ export class Api {
 		}
 	}
 
+	/** @param path such as `v1/board`, without a slash before it */
 	async get(path) {
 		const headers = this.#token === "" ? {} : { Authorization: `Bearer ${this.#token}` };
-		const response = await fetch(path, { headers, signal: AbortSignal.timeout(10_000) });
+		const response = await fetch(new URL(path, BOARD), { headers, signal: AbortSignal.timeout(10_000) });
 		if (!response.ok) throw Object.assign(new Error(`${path} answers ${response.status}`), { status: response.status });
 		return response.json();
 	}
 
 	/** An address of the board for what can send no header: pictures and WebSockets. */
 	url(path, query) {
-		const url = new URL(path, location.href);
-		if (path.startsWith("/ws/")) url.protocol = location.protocol.replace("http", "ws");
+		const url = new URL(path, BOARD);
+		if (path.startsWith("ws/")) url.protocol = url.protocol.replace("http", "ws");
 		if (this.#token !== "") url.searchParams.set("token", this.#token);
 		for (const [key, value] of Object.entries(query)) url.searchParams.set(key, value);
 		return url.href;

@@ -1,7 +1,7 @@
 // The page: what a person does, and what comes of it. Everything else is in the modules beside.
 
 import { StreamClient } from "../client/forgesyte.js";
-import { Api } from "./api.js";
+import { Api, BOARD } from "./api.js";
 import { clearBanner, hasBanner, showBanner } from "./banners.js";
 import { BoardCamera } from "./board-camera.js";
 import { Board } from "./board.js";
@@ -69,7 +69,7 @@ function ended(error) {
 
 function stream(source, chosen) {
 	const client = new StreamClient({
-		url: location.origin,
+		url: BOARD,
 		pipeline: chosen.pipeline,
 		token: api.token,
 		maxFps: chosen.fps,

@@ -22,7 +22,7 @@ export class BoardCamera extends Teller {
 		if (this.#started) return;
 		this.#started = true;
 		const { name, pipeline_id: pipeline } = this.#camera;
-		const path = `/v1/cameras/${encodeURIComponent(name)}/stream.mjpeg`;
+		const path = `v1/cameras/${encodeURIComponent(name)}/stream.mjpeg`;
 		const show = () => (this.image.src = this.#api.url(path, pipeline ? { overlay: 1 } : {}));
 		const end = (error) => {
 			this.stop();
@@ -33,7 +33,7 @@ export class BoardCamera extends Teller {
 			this.image.onerror = () => end();
 			return show(); // there are no results
 		}
-		const socket = (this.#socket = new WebSocket(this.#api.url("/ws/watch", { camera: name })));
+		const socket = (this.#socket = new WebSocket(this.#api.url("ws/watch", { camera: name })));
 		let said;
 		socket.onopen = show;
 		// Pictures and results begin and end together.

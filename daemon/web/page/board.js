@@ -25,7 +25,7 @@ export class Board extends Teller {
 		clearTimeout(this.#timer);
 		if (document.hidden || this.#asking) return;
 		this.#asking = true;
-		const asked = ["board", "pipelines", "cameras", "sessions"].map((list) => this.#api.get(`/v1/${list}`));
+		const asked = ["board", "pipelines", "cameras", "sessions"].map((list) => this.#api.get(`v1/${list}`));
 		const answers = await Promise.allSettled(asked);
 		this.#asking = false;
 		if (answers.some(({ reason }) => reason?.status === 401)) return this.tell("unauthorized");

@@ -1,8 +1,9 @@
 // The form: what is sent, and from where. Choices are kept in this browser, but for files and devices.
 
+import { keptAs } from "./api.js";
 import { byId, setOptions, setText, Teller } from "./dom.js";
 
-const STORED = "forgesyted.settings";
+const STORED = keptAs("settings");
 const form = byId("settings");
 const field = form.elements;
 

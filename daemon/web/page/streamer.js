@@ -88,7 +88,7 @@ export class Streamer extends Teller {
 	#encode(bitmap) {
 		const { width, quality } = this.settings;
 		return new Promise((resolve, reject) => {
-			const worker = (this.#worker ??= new Worker("/page/encoder.js"));
+			const worker = (this.#worker ??= new Worker(new URL("encoder.js", import.meta.url)));
 			worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data));
 			worker.onerror = () => {
 				this.#worker = null;

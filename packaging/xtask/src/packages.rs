@@ -63,6 +63,8 @@ const TEST: &[Package] = &[
     CHROMIUM,
     FIREFOX,
     Package { name: "nodejs", programs: &["node"] },
+    Package { name: "nginx", programs: &["nginx", "/usr/sbin/nginx"] },
+    Package { name: "haproxy", programs: &["haproxy", "/usr/sbin/haproxy"] },
     // Other distributions of Node have it in the same package.
     Package { name: "npm", programs: &["npm"] },
 ];
