@@ -38,6 +38,8 @@ impl Default for Builder {
             .setting("pipelines.model_dirs", r#"["models"]"#)
             .setting("engine.device", r#""cpu""#)
             .setting("engine.workers", "1")
+            // A test's clients answer pings only while they read.
+            .setting("server.ping_interval_s", 3600)
             .pipeline("noop", "[[node]]\nid = \"noop\"\nkind = \"noop\"\n")
     }
 }
