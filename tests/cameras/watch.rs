@@ -108,6 +108,23 @@ fn a_slow_watcher_is_told_how_many_it_missed_and_holds_nobody_up() {
 }
 
 #[test]
+fn what_a_slow_watcher_gets_late_is_what_its_own_socket_held() {
+    let daemon = Daemon::builder()
+        .setting("stream.send_timeout_s", 600)
+        .measure("long", LONG)
+        .replay("yard", &[frames::white()], "pipeline = \"long\"")
+        .start();
+    let mut slow = daemon.watch("camera=yard");
+    slow.recv();
+    // Room for less than one result (the kernel doubles it).
+    rustix::net::sockopt::set_socket_recv_buffer_size(slow.stream(), 16 << 10).unwrap();
+    let mut quick = daemon.watch("camera=yard");
+    quick.take(MANY as usize);
+    let late = (0..).take_while(|_| slow.recv().get("missed").is_none()).count();
+    assert!(late <= 4, "{late} results lay in buffers, though the watcher's own hold less than one");
+}
+
+#[test]
 fn a_watcher_that_reads_nothing_at_all_is_given_up() {
     let daemon = Daemon::builder()
         .setting("stream.send_timeout_s", 0.5)

@@ -1,5 +1,5 @@
-//! The sending side of a connection, for a response whose reader is never to get old pictures: it waits until the kernel has
-//! sent what it was given before the next picture is chosen.
+//! The sending side of a connection, for a reader who is never to get old pictures or results: what waits must not wait in the
+//! kernel's send buffer, where nothing gives way to anything newer.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -13,6 +13,9 @@ use tokio::net::TcpStream;
 /// A handle to a connection's socket; each request of the connection carries one.
 #[derive(Clone, Debug)]
 pub struct Outlet(Arc<OwnedFd>);
+
+/// Bytes of one watcher's results that the kernel may hold unsent: a usual result or two.
+const UNSENT_RESULTS: u32 = 4 << 10;
 
 /// A connection whose socket counts as writable only once nothing in it is unsent.
 #[derive(Debug)]
@@ -36,6 +39,12 @@ impl Outlet {
         SockRef::from(&self.0).set_tcp_notsent_lowat(1)?;
         Ok(Emptied(TcpStream::from_std(self.0.try_clone()?.into())?))
     }
+}
+
+/// Has the kernel take results only while it has next to none unsent. Otherwise its send buffer, which grows to megabytes, would
+/// give a slow reader minutes of old results before it is told that it misses any.
+pub fn hold_little(stream: &TcpStream) -> io::Result<()> {
+    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_RESULTS)
 }
 
 impl Emptied {

@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
 use uuid::Uuid;
 
 use super::routes::{Reply, query_value};
-use super::{ServerState, auth, upgrade};
+use super::{ServerState, auth, outlet, upgrade};
 use crate::protocol::{ErrorCode, StreamError};
 use crate::session::Peer;
 use crate::sink::pulse::Pulse;
@@ -43,6 +43,9 @@ pub fn upgrade(
     };
     tokio::spawn(async move {
         if let Some((stream, already_read)) = upgrade::connection(upgraded).await {
+            if let Err(error) = outlet::hold_little(&stream) {
+                log::debug!(event = "socket_option_failed", peer:% = peer, err:% = error; "a socket option could not be set");
+            }
             let socket = websocket::open(stream, already_read, MAX_INCOMING_BYTES).await;
             match watched {
                 Ok(watched) => run(socket, watched, peer, &state).await,
