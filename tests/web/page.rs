@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use forgesyted_tests::builder::measure_node;
 use forgesyted_tests::folder::Folder;
 use forgesyted_tests::proxy::{Kind, Proxy};
-use forgesyted_tests::{Builder, Daemon, Signal, demo, frames, sources};
+use forgesyted_tests::{Builder, Daemon, Signal, frames, sources};
 use serde_json::{Value, json};
 
 use crate::node;
@@ -72,7 +72,7 @@ fn files() -> Folder {
     // A square that moves 12 pixels a frame, as the browser's camera.
     let moving: Vec<u8> = (0..20).chain((0..20).rev()).flat_map(|at| square(20 + at * 12, 80, 40)).collect();
     files.write("moving.mjpeg", moving);
-    files.write("demo.mjpeg", demo::clip());
+    files.write("demo.mjpeg", shipped("replay", "demo.mjpeg"));
     files
 }
 
@@ -202,10 +202,13 @@ fn it_bears_whatever_it_is_given() {
 #[test]
 fn everybody_can_use_it_in_light_dark_and_on_a_phone() {
     let files = files();
+    // What is pictured in docs/web-page.md: the shipped clip and the shipped pipeline that reads it.
     let daemon = board()
-        .measure("parcels", models::PARCELS)
-        .file("demo.mjpeg", demo::clip())
-        .camera("conveyor", "replay:demo.mjpeg", "fps = 10\npipeline = \"parcels\"")
+        .file("models/text_detector.pt", shipped("models", "text_detector.pt"))
+        .file("models/text_reader.pt", shipped("models", "text_reader.pt"))
+        .file("pipelines/yolo_ocr.toml", shipped("pipelines", "yolo_ocr.toml"))
+        .file("demo.mjpeg", shipped("replay", "demo.mjpeg"))
+        .camera("demo", "replay:demo.mjpeg", "fps = 10\npipeline = \"yolo_ocr\"")
         .start();
     let noop = daemon.file("pipelines/noop.toml");
     let kept = fs::read(&noop).unwrap();

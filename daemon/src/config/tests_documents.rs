@@ -55,7 +55,7 @@ fn the_cameras_of_the_sample_are_cameras() {
     let parts = parts();
     assert_eq!(parts.len(), 3);
     let (demo, origins) = camera(parts[1]);
-    assert_eq!((demo.name.as_str(), demo.pipeline.as_deref()), ("demo", Some("scene")));
+    assert_eq!((demo.name.as_str(), demo.pipeline.as_deref()), ("demo", Some("yolo_ocr")));
     assert!(matches!(&demo.device, CameraDevice::Replay(path) if path.ends_with("demo.mjpeg")), "{demo:?}");
     assert_eq!(origins.values().filter(|origin| **origin != Origin::Default).count(), 4);
 

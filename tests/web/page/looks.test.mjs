@@ -30,12 +30,15 @@ for (const [name, options] of [
     const { page, close } = await open({ options, flags: [`--use-file-for-fake-video-capture=${FILES}/demo.mjpeg`] });
     await check(page);
     await shoot(page, `${name}-idle`);
-    await stream(page, { pipeline: "parcels" });
+    await stream(page, { pipeline: "yolo_ocr", fps: 5 });
     await waitFrames(page, 30);
     await waitText(page, "#rates", "ms");
     await check(page);
     // The same in each run.
     await page.evaluate(() => (document.getElementById("host").textContent = "board:8000"));
+    // What the board reads: the sign and a label, each as a whole.
+    await page.evaluate(() => scrollTo(0, 0));
+    await waitText(page, "#values", /(Truck at 14:35|Gate B12 open)\s*(FRAGILE|Order 42|Berlin)/);
     await shoot(page, name);
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "nothing sticks out");
     await page.click("#start");

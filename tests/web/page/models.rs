@@ -29,50 +29,6 @@ pub fn finder(spins: u32) -> String {
     SOURCE.replace("SPINS", &spins.to_string())
 }
 
-/// Finds the parcels of the clip that ships by the upper edge of their white papers, and tells them apart by their colour.
-pub const PARCELS: &str = r#"class Parcels(Module):
-  training : bool
-  def forward(self, x: Tensor) -> Dict[str, Any]:
-    picture = torch.select(x, 0, 0)
-    row = torch.select(picture, 1, 308)
-    bright = torch.gt(torch.amin(row, [0]), 0.8)
-    columns = torch.nonzero(bright)
-    found = annotate(List[Any], [])
-    at = 0
-    count = torch.size(columns, 0)
-    while at < count:
-      first = int(columns[at][0])
-      last = first
-      while at < count and int(columns[at][0]) <= last + 2:
-        last = int(columns[at][0])
-        at = at + 1
-      if last - first > 40:
-        red = float(torch.mean(picture[0, 296, first:last]))
-        blue = float(torch.mean(picture[2, 296, first:last]))
-        text = "M5"
-        id = 2
-        if red > 0.6 and blue < 0.25:
-          green = float(torch.mean(picture[1, 296, first:last]))
-          if green < 0.45:
-            text = "A7"
-            id = 0
-          else:
-            pass
-        else:
-          pass
-        if blue > 0.5:
-          text = "K2"
-          id = 1
-        else:
-          pass
-        box = annotate(List[int], [first - 16, 288, last + 17, 384])
-        one = annotate(Dict[str, Any], {"box": box, "score": 0.97, "label": "parcel", "class_id": id, "text": text})
-        _0 = torch.append(found, one)
-      else:
-        pass
-    return annotate(Dict[str, Any], {"detections": found, "parcels": torch.len(found), "brightness": float(torch.mean(picture))})
-"#;
-
 /// A label, a text and a value that are HTML.
 pub const HTML: &str = r#"class Html(Module):
   training : bool

@@ -64,9 +64,13 @@ fn expression(licence: &str) -> String {
 
 /// The daemon's `copyright`.
 pub(super) fn of_daemon(crates: &[Crate]) -> String {
+    // The letters in the clip are pictures of Roboto's (tests/support/demo/letters.png).
     let mut text = format!(
         "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: forgesyted\n\nFiles: *\n\
-         Copyright: {OWNER}\nLicense: Apache-2.0\n\nFiles: usr/bin/forgesyted\n usr/lib/forgesyted/bin/forgesyted\n\
+         Copyright: {OWNER}\nLicense: Apache-2.0\n\nFiles: usr/share/forgesyted/replay/demo.mjpeg\n\
+         Copyright: {OWNER}\n 2015 Google Inc.\nLicense: Apache-2.0\n\
+         Comment: The letters in its pictures are those of Roboto Bold, which is Google's.\n\n\
+         Files: usr/bin/forgesyted\n usr/lib/forgesyted/bin/forgesyted\n\
          Copyright: {OWNER}\n the authors of the crates below, whose names and years are in their licences\nLicense: Apache-2.0\n\
          Comment: These crates are linked into the programs, each under the licence behind its name. The texts of their\n \
          licences, with the names of their authors, are in third-party-licences.gz beside this file.\n .\n"
@@ -142,6 +146,7 @@ mod tests {
         }
         let text = of_daemon(&crates);
         assert!(text.contains("\n tokio ") && text.starts_with("Format: https://"), "{text}");
+        assert!(text.contains("\n\nFiles: usr/share/forgesyted/replay/demo.mjpeg\nCopyright: "), "{text}");
     }
 
     #[test]
