@@ -2,7 +2,7 @@
 //! (`tables`), the examples of node kinds (`nodes`) and the pipelines of the page of pipelines (`examples`), the routes as a running daemon
 //! answers them (`routes`), and the clients of the guide, run as they stand
 //! there (`clients`, in a `browser` too, also against a daemon played by `scripted`), the lines of the log that `troubleshooting` is
-//! looked up by, what `discovery` announces, the `alerts`, and the configurations of `proxies`. The tables of settings and metrics are held by tests beside the code.
+//! looked up by, what `discovery` announces, how a `token` is made, the `alerts`, and the configurations of `proxies`. The tables of settings and metrics are held by tests beside the code.
 
 mod alerts;
 mod browser;
@@ -16,4 +16,5 @@ mod proxies;
 mod routes;
 mod scripted;
 mod tables;
+mod token;
 mod troubleshooting;
