@@ -100,6 +100,18 @@ fn a_reload_takes_effect_or_changes_nothing() {
 
 #[test]
 #[ignore = "runs in the container: cargo xtask test-appliance"]
+fn on_a_machine_without_ipv6_the_default_is_ipv4() {
+    let appliance = Appliance::installed();
+    // The kernel then says what one without IPv6 says.
+    appliance.drop_in("RestrictAddressFamilies=\nRestrictAddressFamilies=AF_UNIX AF_INET");
+    let since = appliance.now();
+    appliance.sh("systemctl start forgesyted");
+    assert_eq!(appliance.wait_event(&since, "listening")["LISTEN"], "0.0.0.0:8000");
+    appliance.client("noop").ask(&frames::white());
+}
+
+#[test]
+#[ignore = "runs in the container: cargo xtask test-appliance"]
 fn variables_come_from_etc_default_and_drop_ins() {
     let appliance = Appliance::installed();
     appliance.sh("echo FORGESYTED_LISTEN=0.0.0.0:8001 >> /etc/default/forgesyted");

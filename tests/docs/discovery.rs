@@ -24,11 +24,16 @@ fn avahi_announces_the_type_of_the_page_and_the_port_of_the_configuration() {
     let service = shipped("packaging/avahi/forgesyted.service");
     assert_eq!(element(&service, "type"), "_forgesyted._tcp");
     assert!(page("docs/packages.md").text.contains("`_forgesyted._tcp`"));
-    let port = Config::default().server.listen.port().to_string();
+    let port_of = |config: &Config| {
+        let endpoints = config.server.listen.endpoints();
+        let [endpoint] = &endpoints[..] else { panic!("{endpoints:?}") };
+        endpoint.address.port().to_string()
+    };
+    let port = port_of(&Config::default());
     assert_eq!(element(&service, "port"), port);
     let file = sources::root().join("config/forgesyted.toml");
     let loaded = config::read(Some(file.as_path()), &[], None).unwrap();
-    assert_eq!(loaded.config.server.listen.port().to_string(), port);
+    assert_eq!(port_of(&loaded.config), port);
     // Whether systemd holds the port or the daemon does, clients find it there.
     let socket = shipped("systemd/forgesyted.socket");
     assert!(socket.lines().any(|line| line.strip_prefix("ListenStream=") == Some(port.as_str())), "{socket}");

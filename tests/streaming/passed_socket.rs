@@ -33,8 +33,7 @@ fn who_connects_while_no_daemon_runs_is_served_by_the_next() {
 #[test]
 fn what_is_no_listening_tcp_socket_is_refused_with_a_sentence() {
     let folder = Folder::new();
-    let tcp = || TcpListener::bind("127.0.0.1:0").unwrap();
-    let listener = tcp();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let connected = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let kind =
         "cannot listen: what the socket unit passes is no listening TCP socket; give forgesyted.socket a ListenStream=";
@@ -43,8 +42,8 @@ fn what_is_no_listening_tcp_socket_is_refused_with_a_sentence() {
         (Daemon::builder().pass(UnixListener::bind(folder.path().join("s")).unwrap(), 1), kind),
         (Daemon::builder().pass(connected, 1), kind),
         (
-            Daemon::builder().pass(tcp(), 2),
-            "cannot listen: the socket unit passes 2 sockets, and the daemon listens on one;",
+            Daemon::builder().pass(UdpSocket::bind("127.0.0.1:0").unwrap(), 2),
+            "cannot listen: what the socket unit passes is no listening TCP socket (number 1 of 2);",
         ),
     ] {
         let daemon = builder.spawn();
@@ -53,6 +52,16 @@ fn what_is_no_listening_tcp_socket_is_refused_with_a_sentence() {
         // It would be the same again: the unit does not restart on this status.
         assert_eq!(daemon.wait_exit(), 78);
     }
+}
+
+#[test]
+fn several_sockets_are_all_served() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let daemon = Daemon::builder().pass(socket, 2).start();
+    assert_eq!(daemon.addresses(), [address, address]);
+    Client::connect(address, "pipeline_id=noop").ask(&frames::white());
+    assert_eq!(daemon.stop(), 0);
 }
 
 #[test]

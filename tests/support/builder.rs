@@ -98,6 +98,13 @@ impl Builder {
         self.wrapped(&format!("exec{places} </dev/null; LISTEN_FDS={count} LISTEN_PID=$$ exec \"$@\""))
     }
 
+    /// Leaves out an environment variable that is set otherwise.
+    #[must_use]
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.environment.remove(name);
+        self
+    }
+
     /// A pipeline: its id, and its nodes as TOML.
     #[must_use]
     pub fn pipeline(self, id: &str, nodes: &str) -> Self {

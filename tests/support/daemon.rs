@@ -68,13 +68,21 @@ impl Daemon {
         &self.events
     }
 
-    /// Its address: known as soon as it listens.
+    /// Its first address: known as soon as it listens.
     ///
     /// # Panics
     /// When it never listens.
     pub fn address(&self) -> SocketAddr {
+        self.addresses()[0]
+    }
+
+    /// Its addresses, in the order of the configuration.
+    ///
+    /// # Panics
+    /// When it never listens.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
         let listening = self.events.wait_for("listening");
-        listening["listen"].as_str().unwrap().parse().unwrap()
+        listening["listen"].as_str().unwrap().split(", ").map(|address| address.parse().unwrap()).collect()
     }
 
     /// Waits until it would serve a session.

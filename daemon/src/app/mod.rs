@@ -1,6 +1,7 @@
 //! The wiring room: build (read the configuration, bind, choose the device, start the workers), run (serve, load, tell the
 //! service manager, reload), drain. The only room that sees every other one.
 
+mod listeners;
 mod reload;
 mod watch;
 
@@ -12,7 +13,6 @@ use arc_swap::ArcSwap;
 use futures_util::future::OptionFuture;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{self, Notify};
@@ -29,6 +29,7 @@ use crate::session::registry::SessionRegistry;
 use crate::source::camera::{CameraSet, Needs};
 use crate::systemd::{self, Heartbeat};
 use crate::telemetry::metrics::Metrics;
+use listeners::Listeners;
 
 /// From the first stop signal to the exit, at most; the unit's own limit is longer.
 const STOP_WITHIN: Duration = Duration::from_millis(4500);
@@ -60,14 +61,14 @@ pub enum StartError {
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}. {advice}")]
     Listen {
-        /// The configured address.
-        address: std::net::SocketAddr,
+        /// The address.
+        address: String,
         /// The system's error.
         error: io::Error,
         /// What to do about it.
         advice: &'static str,
     },
-    /// The socket that the service manager passed cannot be listened on.
+    /// What the service manager passed cannot be listened on.
     #[error("cannot listen: {0}")]
     Passed(#[from] PassedError),
     /// The system refused threads, a reactor or signal handlers.
@@ -93,40 +94,14 @@ pub enum Stopped {
 #[derive(Debug)]
 pub struct App {
     state: ServerState,
-    listener: Listener,
+    listeners: Listeners,
     plan: EnginePlan,
     source: ConfigSource,
     config_file: String,
 }
 
-/// The listening socket, and who made it.
-#[derive(Debug)]
-enum Listener {
-    /// This process, at the configured address.
-    Bound(std::net::TcpListener),
-    /// The service manager.
-    Passed(std::net::TcpListener),
-}
-
-impl Listener {
-    fn new(address: std::net::SocketAddr) -> Result<Listener, StartError> {
-        if let Some(listener) = server::passed()? {
-            return Ok(Listener::Passed(listener));
-        }
-        server::bind(address).map(Listener::Bound).map_err(|error| listen_error(address, error))
-    }
-
-    /// The socket for the reactor, and whether it was passed.
-    fn into_tokio(self) -> io::Result<(TcpListener, bool)> {
-        match self {
-            Listener::Bound(listener) => TcpListener::from_std(listener).map(|listener| (listener, false)),
-            Listener::Passed(listener) => TcpListener::from_std(listener).map(|listener| (listener, true)),
-        }
-    }
-}
-
 impl App {
-    /// Takes or binds the socket and starts the workers. Nothing is served or loaded yet.
+    /// Takes or binds the sockets and starts the workers. Nothing is served or loaded yet.
     ///
     /// # Errors
     /// [`StartError`].
@@ -135,7 +110,7 @@ impl App {
         let config_file = loaded.file.map_or_else(|| "none".to_owned(), |file| file.display().to_string());
         torch::prepare_process();
         allow_open_files();
-        let listener = Listener::new(config.server.listen)?;
+        let listeners = Listeners::new(&config.server.listen)?;
         let plan = device::plan(&config.engine)?;
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), torch::TORCH_VERSION)
             .map_err(|error| StartError::Metrics(error.to_string()))?;
@@ -161,7 +136,7 @@ impl App {
             readiness: Arc::new(Readiness::default()),
             board: Board { device: device::name(plan.device), started: std::time::Instant::now() },
         };
-        Ok(App { state, listener, plan, source, config_file })
+        Ok(App { state, listeners, plan, source, config_file })
     }
 
     /// Runs until a signal stops it, or the device is lost.
@@ -175,10 +150,10 @@ impl App {
 
     async fn serve(self, mut stop_signals: StopSignals, mut hangup: Signal) -> Result<Stopped, StartError> {
         let state = self.state;
-        let (listener, passed) = self.listener.into_tokio()?;
-        let address = listener.local_addr()?;
+        let (listeners, passed) = self.listeners.into_tokio()?;
+        let addresses = listeners::addresses(&listeners)?;
         let by = if passed { ", which the service manager passed; server.listen is overruled" } else { "" };
-        log::info!(event = "listening", listen:% = address, passed, config = self.config_file; "listening on {address}{by}");
+        log::info!(event = "listening", listen = addresses, passed, config = self.config_file; "listening on {addresses}{by}");
         let engine = Arc::clone(&state.engine);
         tokio::spawn(async move { engine.carry_wakes().await });
         // On a passed socket, clients wait in its queue for a daemon that serves them, as they do across a restart.
@@ -190,13 +165,13 @@ impl App {
             let (accept, state) = (Arc::clone(&accept), state.clone());
             async move {
                 accept.notified().await;
-                server::serve(listener, state).await;
+                server::serve(listeners, state).await;
             }
         });
         let at_start = state.config.load_full();
         let context = reload::Context { state: state.clone(), device: self.plan.device, source: self.source, at_start };
         let changed = watch::start(state.clone(), self.plan.device)?;
-        let mut loading = Some(reload::start(context.clone(), self.plan, address));
+        let mut loading = Some(reload::start(context.clone(), self.plan, addresses));
         let mut heartbeat = Heartbeat::default();
         let mut watchdog = interval(systemd::watchdog_interval().unwrap_or(DEVICE_CHECK).min(DEVICE_CHECK));
         watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -328,21 +303,6 @@ fn allow_open_files() {
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         log::debug!(event = "open_files_limit", err:% = error; "the limit of open files stays as it is");
     }
-}
-
-fn listen_error(address: std::net::SocketAddr, error: io::Error) -> StartError {
-    let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "Another program has this port (`ss -ltnp` names it); stop it, or set server.listen or FORGESYTED_LISTEN."
-        }
-        io::ErrorKind::PermissionDenied => {
-            "Ports below 1024 need a privilege: choose a higher one in server.listen, or let systemd open it by forgesyted.socket \
-             (`systemctl edit forgesyted.socket`, `systemctl enable --now forgesyted.socket`)."
-        }
-        io::ErrorKind::AddrNotAvailable => "This machine has no such address; 0.0.0.0 listens on all it has.",
-        _ => "Check server.listen or FORGESYTED_LISTEN.",
-    };
-    StartError::Listen { address, error, advice }
 }
 
 /// What loading is done with: the folders of this configuration, and the rest as it was at the start.

@@ -1,7 +1,6 @@
 //! Loading at start, and again on SIGHUP. Models load on a thread of their own while sessions are served; what is not
 //! whole changes nothing.
 
-use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
@@ -33,7 +32,7 @@ pub(super) struct Context {
 }
 
 /// Loads the pipelines for the first time, then says that the daemon is ready.
-pub(super) fn start(context: Context, plan: EnginePlan, address: SocketAddr) -> JoinHandle<()> {
+pub(super) fn start(context: Context, plan: EnginePlan, addresses: String) -> JoinHandle<()> {
     tokio::task::spawn_blocking(move || {
         let started = Instant::now();
         let state = &context.state;
@@ -46,7 +45,7 @@ pub(super) fn start(context: Context, plan: EnginePlan, address: SocketAddr) -> 
         apply_cameras(&context);
         say_ready(&context, &summary);
         log::info!(
-            event = "ready", listen:% = address, device:? = plan.device, workers = plan.workers,
+            event = "ready", listen = addresses, device:? = plan.device, workers = plan.workers,
             threads_per_worker = plan.threads_per_worker, torch = crate::pipeline::torch::TORCH_VERSION,
             took_ms = millis(started); "{summary}"
         );

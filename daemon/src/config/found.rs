@@ -9,8 +9,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::de::DeValue;
 
+use crate::config::listen::Listen;
+
 /// Longest piece of a found text that an error repeats, in characters.
 const SHOWN: usize = 60;
+/// Bits before the IPv4 address in an address of IPv6 that stands for it.
+const MAPPED_PREFIX: u8 = 96;
 
 /// A value before it is checked. Each reading gives `None` where type or range do not fit.
 pub enum Found<'a> {
@@ -115,6 +119,18 @@ impl Found<'_> {
         }
     }
 
+    /// Addresses to listen on: a text or a list of texts in the file, `,` between them in a variable.
+    pub(super) fn listen(&self) -> Option<Listen> {
+        match self {
+            Self::Toml(DeValue::Array(items), _) => {
+                let texts: Option<Vec<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
+                Listen::parse(texts?)
+            }
+            Self::Toml(..) => Listen::parse([self.text()?]),
+            Self::Text(text) => Listen::parse(text.split(',').map(str::trim)),
+        }
+    }
+
     /// A list of IP addresses and networks of the file.
     pub(super) fn networks(&self) -> Option<Vec<IpNet>> {
         let Self::Toml(DeValue::Array(items), _) = self else { return None };
@@ -138,9 +154,13 @@ impl Found<'_> {
     }
 }
 
-/// A network, or an address as the network of itself alone.
+/// A network, or an address as the network of itself alone. One of IPv4 that is written as IPv6 is one of IPv4, as the addresses
+/// of clients are.
 fn network(text: &str) -> Option<IpNet> {
-    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    let network: IpNet = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+    let prefix = network.prefix_len().checked_sub(MAPPED_PREFIX);
+    let IpAddr::V4(plain) = network.addr().to_canonical() else { return Some(network) };
+    prefix.map_or(Some(network), |prefix| IpNet::new(plain.into(), prefix).ok())
 }
 
 /// The value and, from a file, its type: what an error says was found.

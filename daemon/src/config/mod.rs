@@ -11,6 +11,7 @@ mod camera_keys;
 mod camera_read;
 mod found;
 mod injected;
+mod listen;
 mod load;
 mod places;
 mod problem;
@@ -21,6 +22,7 @@ mod source;
 
 pub use camera::{CameraConfig, CameraDevice, CameraFormat, ControlValue};
 pub use camera_keys::{CAMERA_KEYS, CameraKey, MAX_CAMERAS};
+pub use listen::{Endpoint, Listen, is_without_ipv6};
 pub use load::{Loaded, Origin, environment, load, read};
 pub use places::{home_advice, installation_prefix, is_in_home};
 pub use problem::{ConfigError, Place, Problem, nearest, shortened};

@@ -1,7 +1,6 @@
 //! The typed configuration and its defaults.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::config::camera::CameraConfig;
+use crate::config::listen::Listen;
 use crate::config::places;
 
 /// Every setting of the daemon, checked and ready to use.
@@ -57,8 +57,8 @@ pub struct StreamConfig {
 /// Table `server`: the listener and its limits.
 #[derive(Clone, PartialEq)]
 pub struct ServerConfig {
-    /// Address and port to listen on.
-    pub listen: SocketAddr,
+    /// Addresses and ports to listen on.
+    pub listen: Listen,
     /// Secret that clients must present. `None`: anyone may connect. Its value is never printed.
     pub token: Option<String>,
     /// Whether a reload may take the token away.
@@ -177,7 +177,7 @@ impl Default for StreamConfig {
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8000)),
+            listen: Listen::default(),
             token: None,
             open: false,
             max_connections: 1024,

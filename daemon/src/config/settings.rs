@@ -148,11 +148,11 @@ pub static SETTINGS: &[Setting] = &[
     Setting {
         key: "server.listen",
         variable: Some("FORGESYTED_LISTEN"),
-        about: "Address and port to listen on.",
-        allowed: "an IP address and a port, such as \"0.0.0.0:8000\" or \"[::]:8000\"",
+        about: "Addresses and ports to listen on; `[::]` is every address of the machine, IPv4 too.",
+        allowed: "an IP address and a port, such as \"[::]:8000\", \"0.0.0.0:8000\" or \"localhost:8000\", or a list of such (in the variable: `,` between them)",
         restart: true,
-        set: |c, v| v.text()?.parse().ok().map(|a| c.server.listen = a),
-        raw: |c| quoted(&c.server.listen.to_string()),
+        set: |c, v| v.listen().map(|listen| c.server.listen = listen),
+        raw: |c| one_or_list(c.server.listen.texts()),
         ..PLAIN
     },
     Setting {
@@ -323,6 +323,12 @@ fn level(text: &str) -> Option<log::LevelFilter> {
 
 fn or_word(value: Option<usize>, word: &str) -> String {
     value.map_or_else(|| quoted(word), |n| n.to_string())
+}
+
+/// A single text as itself, several as a list.
+fn one_or_list(texts: impl Iterator<Item = String>) -> String {
+    let mut items: Vec<String> = texts.map(|text| quoted(&text)).collect();
+    if items.len() == 1 { items.remove(0) } else { format!("[{}]", items.join(", ")) }
 }
 
 /// A text as TOML.

@@ -36,7 +36,9 @@ fn nothing_gives_the_contract_defaults() {
     assert_eq!((stream.max_sessions, stream.drop_window_frames), (None, 100));
     assert_eq!((stream.max_lag_ms, stream.max_waiting_frames), (100, 4));
     assert_eq!((stream.slow_down_interval_ms, stream.send_timeout), (1000, Duration::from_secs(10)));
-    assert_eq!((server.listen.to_string().as_str(), server.token), ("0.0.0.0:8000", None));
+    // One socket for both families: `localhost` may be ::1 to a client.
+    assert_eq!((server.listen.texts().collect::<Vec<_>>(), server.token), (vec!["[::]:8000".to_owned()], None));
+    assert!(server.listen.endpoints().iter().all(|endpoint| endpoint.both_families));
     assert_eq!((server.max_connections, server.header_timeout), (1024, Duration::from_secs(10)));
     assert_eq!((server.ping_interval, server.trusted_proxies), (Duration::from_secs(20), Vec::new()));
     let folders = ["/usr/share/forgesyted/pipelines", "/etc/forgesyted/pipelines.d"];
@@ -79,12 +81,15 @@ const SET: &[(&str, &str, &str)] = &[
     ("stream.send_timeout_s", "0.001", "0.001"),
     ("stream.send_timeout_s", "3600", "3600"),
     ("server.listen", "\"[::1]:0\"", "\"[::1]:0\""),
+    ("server.listen", "[\"localhost:80\"]", "\"localhost:80\""),
+    ("server.listen", "[\"0.0.0.0:80\", \"[::]:80\"]", "[\"0.0.0.0:80\", \"[::]:80\"]"),
     ("server.token", "\"s3cret\"", "(set)"),
     ("server.open", "true", "true"),
     ("server.max_connections", "1000000", "1000000"),
     ("server.header_timeout_s", "2.5", "2.5"),
     ("server.ping_interval_s", "0.5", "0.5"),
     ("server.trusted_proxies", "[\"127.0.0.1\", \"10.0.0.0/8\", \"::1\"]", "[\"127.0.0.1\", \"10.0.0.0/8\", \"::1\"]"),
+    ("server.trusted_proxies", "[\"::ffff:10.0.0.0/104\", \"::ffff:192.0.2.1\"]", "[\"10.0.0.0/8\", \"192.0.2.1\"]"),
     ("pipelines.dirs", "[\"p\", \"/q\"]", "[\"/etc/p\", \"/q\"]"),
     ("pipelines.model_dirs", "[]", "[]"),
     ("pipelines.watch", "true", "true"),
@@ -129,6 +134,9 @@ const REFUSED: &[(&str, &str)] = &[
     ("stream.send_timeout_s", "3600.1"),
     ("server.listen", "\"localhost\""),
     ("server.listen", "8000"),
+    ("server.listen", "[]"),
+    ("server.listen", "[8000]"),
+    ("server.listen", "\"127.0.0.1:1, 127.0.0.1:2\""),
     ("server.token", "\"\""),
     ("server.token", "\"two words\""),
     ("server.token", "7"),
@@ -228,7 +236,7 @@ fn every_variable_sets_its_setting() {
         ("STREAM_SLOWDOWN_THRESHOLD", "0.5", "0.5"),
         ("STREAM_MAX_FRAME_SIZE_MB", "2.5", "2.5"),
         ("STREAM_MAX_SESSIONS", "10", "10"),
-        ("FORGESYTED_LISTEN", "127.0.0.1:9000", "\"127.0.0.1:9000\""),
+        ("FORGESYTED_LISTEN", "127.0.0.1:9000, [::1]:9000", "[\"127.0.0.1:9000\", \"[::1]:9000\"]"),
         ("FORGESYTED_TOKEN", "s3cret", "(set)"),
         ("FORGESYTED_PIPELINE_DIRS", "/a:b", "[\"/a\", \"b\"]"),
         ("FORGESYTED_MODEL_DIRS", "/m", "[\"/m\"]"),

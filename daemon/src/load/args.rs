@@ -15,7 +15,7 @@ const SYNTHETIC_FRAMES: usize = 16;
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Streaming endpoint to load
-    #[arg(long, default_value = "ws://127.0.0.1:8000/ws/video/stream?pipeline_id=scene")]
+    #[arg(long, default_value = "ws://localhost:8000/ws/video/stream?pipeline_id=scene")]
     pub url: String,
 
     /// Number of sessions (connections)

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -16,6 +17,7 @@ use tokio::time::sleep;
 
 use super::outlet::Outlet;
 use super::{ServerState, routes};
+use crate::config::{Endpoint, is_without_ipv6};
 use crate::telemetry::rate_limited::RateLimited;
 
 /// Connections that wait to be accepted.
@@ -35,16 +37,27 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// Rest after an error of accept that concerns the process (no file descriptors), not one connection.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
-/// Binds the listening socket.
+/// Binds a listening socket; none where it is left out, on a machine without IPv6.
 ///
 /// # Errors
 /// The system's, such as an address in use.
-pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+pub fn bind(endpoint: &Endpoint) -> io::Result<Option<std::net::TcpListener>> {
+    match listen_on(endpoint.resolve()?, !endpoint.both_families) {
+        Err(error) if is_without_ipv6(&error) && endpoint.only_with_ipv6 => Ok(None),
+        Err(error) if is_without_ipv6(&error) && endpoint.both_families => {
+            listen_on(endpoint.without_ipv6(), true).map(Some)
+        }
+        bound => bound.map(Some),
+    }
+}
+
+fn listen_on(address: SocketAddr, one_family: bool) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // Otherwise a restart would have to wait for the old connections' TIME_WAIT.
     socket.set_reuse_address(true)?;
-    if address.is_ipv6() && address.ip().is_unspecified() {
-        socket.set_only_v6(false)?;
+    if address.is_ipv6() {
+        // Whatever the machine's default is (net.ipv6.bindv6only).
+        socket.set_only_v6(one_family)?;
     }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -52,29 +65,46 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// Accepts and serves connections until it is dropped.
-pub async fn serve(listener: TcpListener, state: ServerState) {
+/// What the connections of all sockets share.
+struct Limits {
+    connections: Arc<Semaphore>,
+    header_timeout: Duration,
+    unread_timeout: Duration,
+    refusals: RateLimited,
+    failures: RateLimited,
+}
+
+/// Accepts and serves connections of these sockets until it is dropped.
+pub async fn serve(listeners: Vec<TcpListener>, state: ServerState) {
     let config = state.config.load();
-    let connections = Arc::new(Semaphore::new(config.server.max_connections));
-    let header_timeout = config.server.header_timeout;
-    let unread_timeout = config.stream.send_timeout + UNREAD_TIMEOUT;
+    let limits = Limits {
+        connections: Arc::new(Semaphore::new(config.server.max_connections)),
+        header_timeout: config.server.header_timeout,
+        unread_timeout: config.stream.send_timeout + UNREAD_TIMEOUT,
+        refusals: RateLimited::new(1, LOG_INTERVAL),
+        failures: RateLimited::new(1, LOG_INTERVAL),
+    };
     drop(config);
-    let (refusals, failures) = (RateLimited::new(1, LOG_INTERVAL), RateLimited::new(1, LOG_INTERVAL));
+    join_all(listeners.iter().map(|listener| accept(listener, &limits, &state))).await;
+}
+
+async fn accept(listener: &TcpListener, limits: &Limits, state: &ServerState) {
+    let Limits { connections, header_timeout, unread_timeout, refusals, failures } = limits;
     loop {
         let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
+            Ok((stream, peer)) => (stream, canonical(peer)),
             Err(error) => {
-                accept_failed(&error, &failures).await;
+                accept_failed(&error, failures).await;
                 continue;
             }
         };
-        match Arc::clone(&connections).try_acquire_owned() {
+        match Arc::clone(connections).try_acquire_owned() {
             Ok(permit) => {
-                if let Err(error) = tune(&stream, unread_timeout) {
+                if let Err(error) = tune(&stream, *unread_timeout) {
                     log::debug!(event = "socket_option_failed", peer:% = peer, err:% = error; "a socket option could not be set");
                 }
                 let stops = state.connections.subscribe();
-                tokio::spawn(connection(stream, peer, permit, header_timeout, state.clone(), stops));
+                tokio::spawn(connection(stream, peer, permit, *header_timeout, state.clone(), stops));
             }
             Err(_) => {
                 state.metrics.connections_refused().inc();
@@ -86,6 +116,14 @@ pub async fn serve(listener: TcpListener, state: ServerState) {
                 }
             }
         }
+    }
+}
+
+/// An address of IPv4 as one, also where it came over a socket of IPv6.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    match peer.ip().to_canonical() {
+        ip if ip.is_ipv4() => SocketAddr::new(ip, peer.port()),
+        _ => peer,
     }
 }
 

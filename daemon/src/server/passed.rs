@@ -1,5 +1,5 @@
-//! The socket that the service manager passes (sd_listen_fds(3)), in place of one that the daemon binds: it stays open while the
-//! daemon restarts, so whoever connects meanwhile waits in its queue.
+//! The sockets that the service manager passes (sd_listen_fds(3)), in place of those that the daemon binds: they stay open while the
+//! daemon restarts, so whoever connects meanwhile waits in their queues.
 
 use std::net::TcpListener;
 
@@ -10,44 +10,49 @@ use thiserror::Error;
 /// Why what was passed cannot be listened on. The text says what to do.
 #[derive(Debug, Error)]
 pub enum PassedError {
-    /// The daemon answers on one socket.
-    #[error(
-        "the socket unit passes {0} sockets, and the daemon listens on one; leave one ListenStream= in forgesyted.socket \
-         (8000 alone takes every address, IPv4 and IPv6)"
-    )]
-    Many(usize),
     /// Not TCP, or not listening.
     #[error(
-        "what the socket unit passes is no listening TCP socket; give forgesyted.socket a ListenStream= with a port, such as \
-         8000, and neither ListenDatagram= nor a path nor Accept=yes"
+        "what the socket unit passes is no listening TCP socket{}; give forgesyted.socket a ListenStream= with a port, such as \
+         8000, and neither ListenDatagram= nor a path nor Accept=yes", of_several(*.place, *.count)
     )]
-    Kind,
+    Kind {
+        /// Which one it is, from 0.
+        place: usize,
+        /// How many were passed.
+        count: usize,
+    },
     /// It takes no options.
     #[error("the socket that the socket unit passes cannot be used: {0}; restart forgesyted.socket")]
     System(#[from] std::io::Error),
 }
 
-/// The listening socket that was passed to this process, if one was. Only the first call gets it. What `LISTEN_PID` says was
+/// The listening sockets that were passed to this process, in their order. Only the first call gets them. What `LISTEN_PID` says was
 /// passed to another process, or to nobody in particular, is left alone: its numbers mean other descriptors here.
 ///
 /// # Errors
 /// [`PassedError`].
-pub fn passed() -> Result<Option<TcpListener>, PassedError> {
+pub fn passed() -> Result<Vec<TcpListener>, PassedError> {
     if !is_for(std::process::id(), std::env::var("LISTEN_PID").ok().as_deref()) {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let mut passed = ListenFd::from_env();
-    match passed.len() {
-        0 => return Ok(None),
-        1 => {}
-        many => return Err(PassedError::Many(many)),
-    }
-    let listener = passed.take_tcp_listener(0).ok().flatten().ok_or(PassedError::Kind)?;
+    let count = passed.len();
+    (0..count).map(|place| take(&mut passed, place, count)).collect()
+}
+
+fn take(passed: &mut ListenFd, place: usize, count: usize) -> Result<TcpListener, PassedError> {
+    let kind = || PassedError::Kind { place, count };
+    let listener = passed.take_tcp_listener(place).ok().flatten().ok_or_else(kind)?;
     if !SockRef::from(&listener).is_listener()? {
-        return Err(PassedError::Kind);
+        return Err(kind());
     }
     listener.set_nonblocking(true)?;
-    Ok(Some(listener))
+    Ok(listener)
+}
+
+/// Which of several sockets it is, for a message.
+fn of_several(place: usize, count: usize) -> String {
+    if count == 1 { String::new() } else { format!(" (number {} of {count})", place + 1) }
 }
 
 /// Whether the variable names this process.

@@ -61,9 +61,10 @@ fn examine(root: &Path, source: &ConfigSource) -> Vec<Finding> {
     let read = source.read();
     let account = Service::gather(root);
     let (unit, socket) = (service::gather(root, "forgesyted.service"), service::gather(root, "forgesyted.socket"));
-    let passed = Some(&socket).filter(|socket| service::is_active(socket)).and_then(service::listens);
+    let passed = Some(&socket).filter(|socket| service::is_active(socket)).map(service::listens);
+    let passed = passed.filter(|passed| !passed.is_empty());
     let socket = service::is_active(&socket);
-    let listen = read.as_ref().ok().map(|loaded| passed.unwrap_or(loaded.config.server.listen));
+    let listen = read.as_ref().ok().map(|loaded| passed.unwrap_or_else(|| loaded.config.server.listen.endpoints()));
     let mut findings = vec![board::judge(&board::gather(root))];
     let kept = source.path().and_then(|file| {
         let denied = configuration::is_denied(file);
@@ -88,17 +89,17 @@ fn examine(root: &Path, source: &ConfigSource) -> Vec<Finding> {
             findings.extend(["libtorch", "device", "pipelines", "port"].map(unread));
         }
     }
-    if let Some(listen) = listen {
+    for endpoint in listen.iter().flatten() {
         // A connection would start a service that does not run.
         let held = socket && !service::is_active(&unit);
-        let port = if held { port::Port::Held } else { port::gather(listen) };
-        let privileged = || port::is_privileged(root, listen) && !service::has_any_port(&unit);
+        let port = if held { Some(port::Port::Held) } else { port::gather(endpoint) };
+        let privileged = || port::is_privileged(root, endpoint.address.port()) && !service::has_any_port(&unit);
         let port = match port {
             // Root may listen there.
-            port::Port::Free if account.is_some() && privileged() => port::Port::Privileged,
+            Some(port::Port::Free) if account.is_some() && privileged() => Some(port::Port::Privileged),
             port => port,
         };
-        findings.push(port::judge(listen, &port, socket));
+        findings.extend(port.map(|port| port::judge(endpoint, &port, socket)));
     }
     let configured = read.as_ref().map(|loaded| cameras::configured(&loaded.config.cameras)).unwrap_or_default();
     findings.extend(cameras::judge(&cameras::gather(root), &configured, account.as_ref()));
@@ -108,7 +109,7 @@ fn examine(root: &Path, source: &ConfigSource) -> Vec<Finding> {
     findings.push(clock::judge(&clock::gather(root)));
     findings.push(heat::judge(&heat::gather(root)));
     findings.push(service::judge(&unit, socket));
-    findings.push(discovery::judge(&discovery::gather(root), listen.map(|listen| listen.port())));
+    findings.push(discovery::judge(&discovery::gather(root), listen.as_deref()));
     findings
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::finding::Finding;
+use crate::config::{Endpoint, is_without_ipv6};
 
 /// Longest wait for the whole answer to a question.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -37,20 +38,32 @@ pub enum Port {
     Refused(io::Error),
 }
 
-/// Tries to listen there; where somebody does already, asks who.
-pub fn gather(address: SocketAddr) -> Port {
-    match TcpListener::bind(address) {
-        Ok(_) => Port::Free,
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => who(reachable(address)),
-        Err(error) => Port::Refused(error),
+/// Tries to listen there; where somebody does already, asks who. Nothing where the daemon would leave it out.
+pub fn gather(endpoint: &Endpoint) -> Option<Port> {
+    let tried = endpoint.resolve().and_then(|address| {
+        TcpListener::bind(address).map(drop).or_else(|error| {
+            let instead = endpoint.both_families && is_without_ipv6(&error);
+            if instead { TcpListener::bind(endpoint.without_ipv6()).map(drop) } else { Err(error) }
+        })
+    });
+    match tried {
+        Ok(()) => Some(Port::Free),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            let mut asked = reachable(endpoint).into_iter().map(who);
+            // The first that is the daemon's; on another family another program may be.
+            let ours = asked.find(|port| matches!(port, Port::Ours { .. }));
+            Some(ours.unwrap_or(Port::Taken))
+        }
+        Err(error) if endpoint.only_with_ipv6 && is_without_ipv6(&error) => None,
+        Err(error) => Some(Port::Refused(error)),
     }
 }
 
 /// Whether a user without privileges may not listen there, by the kernel's setting below `root`.
-pub fn is_privileged(root: &Path, address: SocketAddr) -> bool {
+pub fn is_privileged(root: &Path, port: u16) -> bool {
     let text = fs::read_to_string(root.join("proc/sys/net/ipv4/ip_unprivileged_port_start")).unwrap_or_default();
     // Port 0 stands for any that is free.
-    address.port() != 0 && address.port() < text.trim().parse().unwrap_or(1024)
+    port != 0 && port < text.trim().parse().unwrap_or(1024)
 }
 
 fn who(address: SocketAddr) -> Port {
@@ -62,14 +75,16 @@ fn who(address: SocketAddr) -> Port {
     }
 }
 
-/// Where a listener on this address can be asked: on all addresses means on this machine's own too.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        ip if !ip.is_unspecified() => ip,
-        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-    };
-    SocketAddr::new(ip, address.port())
+/// Where a listener there can be asked: on all addresses means on this machine's own too.
+fn reachable(endpoint: &Endpoint) -> Vec<SocketAddr> {
+    let at = |ips: &[IpAddr]| ips.iter().map(|ip| SocketAddr::new(*ip, endpoint.address.port())).collect();
+    let (four, six) = (Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into());
+    match endpoint.address.ip() {
+        ip if !ip.is_unspecified() => endpoint.resolve().into_iter().collect(),
+        IpAddr::V4(_) => at(&[four]),
+        IpAddr::V6(_) if endpoint.both_families => at(&[six, four]),
+        IpAddr::V6(_) => at(&[six]),
+    }
 }
 
 /// Status and body of `GET path`.
@@ -97,7 +112,7 @@ fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
 }
 
 /// The port as a finding. `socket`: whether systemd listens there for the service.
-pub fn judge(address: SocketAddr, port: &Port, socket: bool) -> Finding {
+pub fn judge(address: &Endpoint, port: &Port, socket: bool) -> Finding {
     match port {
         Port::Free => Finding::ok("port", format!("{address} is free")),
         Port::Ours { waits: None } => Finding::ok("port", format!("{address} is forgesyted's, and it is ready")),
@@ -127,7 +142,7 @@ pub fn judge(address: SocketAddr, port: &Port, socket: bool) -> Finding {
         Port::Refused(error) => Finding::error(
             "port",
             format!("nobody can listen on {address}: {error}"),
-            "correct server.listen; 0.0.0.0 listens on all addresses",
+            "correct server.listen; [::] listens on all addresses",
         ),
     }
 }
@@ -155,7 +170,7 @@ mod tests {
             (Port::Privileged, false, Status::Error),
             (refused(), false, Status::Error),
         ] {
-            assert_eq!(judge(LOCAL, &port, socket).status, expected, "{port:?}");
+            assert_eq!(judge(&LOCAL.into(), &port, socket).status, expected, "{port:?}");
         }
     }
 
@@ -171,9 +186,9 @@ mod tests {
             (&[(SETTING, "80\n")], 80, false),
         ] {
             let root = Root::new("low-ports", files);
-            assert_eq!(is_privileged(&root.0, SocketAddr::new(LOCAL.ip(), port)), expected, "{files:?} {port}");
+            assert_eq!(is_privileged(&root.0, port), expected, "{files:?} {port}");
         }
-        let advice = judge(LOCAL, &Port::Privileged, false).advice.unwrap();
+        let advice = judge(&LOCAL.into(), &Port::Privileged, false).advice.unwrap();
         assert!(advice.contains("forgesyted.socket"), "{advice}");
     }
 
@@ -198,6 +213,7 @@ mod tests {
     fn who_answers_as_the_daemon_does_is_the_daemon() {
         let ok = "HTTP/1.1 200 OK\r\n\r\nok\n";
         let not_ready = "HTTP/1.1 503 Service Unavailable\r\n\r\nno pipeline is loaded\n";
+        let gather = |address: SocketAddr| gather(&address.into()).unwrap();
         assert!(matches!(gather(server([ok, ok])), Port::Ours { waits: None }));
         let waits = gather(server([ok, not_ready]));
         assert!(matches!(&waits, Port::Ours { waits: Some(why) } if why == "no pipeline is loaded"), "{waits:?}");
@@ -205,13 +221,21 @@ mod tests {
         assert!(matches!(gather(server(["SSH-2.0-x\r\n", "SSH-2.0-x\r\n"])), Port::Taken));
         assert!(matches!(gather(LOCAL), Port::Free));
         assert!(matches!(gather("192.0.2.1:8000".parse().unwrap()), Port::Refused(_)));
+        // Every address of both families, of which another daemon has those of one.
+        let all = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), server([ok, ok]).port());
+        assert!(matches!(gather(all), Port::Ours { waits: None }));
     }
 
     #[test]
     fn all_addresses_are_asked_on_this_machine() {
-        for (address, expected) in [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1"), ("192.0.2.1:1", "192.0.2.1:1")]
-        {
-            assert_eq!(reachable(address.parse().unwrap()).to_string(), expected);
+        for (address, expected) in [
+            ("0.0.0.0:1", &["127.0.0.1:1"][..]),
+            ("[::]:1", &["[::1]:1", "127.0.0.1:1"]),
+            ("192.0.2.1:1", &["192.0.2.1:1"]),
+        ] {
+            let address: SocketAddr = address.parse().unwrap();
+            let found: Vec<String> = reachable(&address.into()).iter().map(SocketAddr::to_string).collect();
+            assert_eq!(found, expected);
         }
     }
 }

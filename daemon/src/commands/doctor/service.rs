@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::finding::Finding;
+use crate::config::Endpoint;
 use crate::launch::child;
 
 /// Longest wait for the service manager's answer.
@@ -29,8 +30,14 @@ pub fn gather(root: &Path, unit: &str) -> Unit {
 }
 
 fn properties(text: &str) -> BTreeMap<String, String> {
-    let pairs = text.lines().filter_map(|line| line.split_once('='));
-    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    let mut properties: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in text.lines().filter_map(|line| line.split_once('=')) {
+        // One with several values has a line for each.
+        let known = properties.entry(name.to_owned()).or_default();
+        let end = if known.is_empty() { "" } else { "\n" };
+        known.push_str(&format!("{end}{value}"));
+    }
+    properties
 }
 
 /// Whether a unit is active.
@@ -44,9 +51,11 @@ pub fn has_any_port(unit: &Unit) -> bool {
     capabilities.is_some_and(|names| names.split_whitespace().any(|name| name == "cap_net_bind_service"))
 }
 
-/// Where a socket unit listens: `ADDRESS (Stream)`.
-pub fn listens(unit: &Unit) -> Option<SocketAddr> {
-    unit.as_ref()?.get("Listen")?.strip_suffix(" (Stream)")?.parse().ok()
+/// Where a socket unit listens: `ADDRESS (Stream)`, a line for each.
+pub fn listens(unit: &Unit) -> Vec<Endpoint> {
+    let lines = unit.as_ref().and_then(|unit| unit.get("Listen")).map_or("", String::as_str).lines();
+    let address = |line: &str| line.strip_suffix(" (Stream)")?.parse().ok();
+    lines.filter_map(address).map(|address: SocketAddr| address.into()).collect()
 }
 
 /// The service as a finding. `socket`: whether its socket unit is active, so that a connection starts it.
@@ -143,14 +152,18 @@ mod tests {
     #[test]
     fn a_socket_unit_says_where_it_listens() {
         for (text, expected) in [
-            ("ActiveState=active\nListen=[::]:8000 (Stream)\n", Some("[::]:8000")),
-            ("Listen=127.0.0.1:8002 (Stream)\n", Some("127.0.0.1:8002")),
-            ("Listen=/run/f.sock (Stream)\n", None),
-            ("Listen=[::]:8000 (Datagram)\n", None),
-            ("ActiveState=inactive\n", None),
+            ("ActiveState=active\nListen=[::]:8000 (Stream)\n", &["[::]:8000"][..]),
+            ("Listen=127.0.0.1:8002 (Stream)\n", &["127.0.0.1:8002"]),
+            (
+                "Listen=[::1]:80 (Stream)\nActiveState=active\nListen=127.0.0.1:80 (Stream)\n",
+                &["[::1]:80", "127.0.0.1:80"],
+            ),
+            ("Listen=/run/f.sock (Stream)\n", &[]),
+            ("Listen=[::]:8000 (Datagram)\n", &[]),
+            ("ActiveState=inactive\n", &[]),
         ] {
-            let expected = expected.map(|address| address.parse().unwrap());
-            assert_eq!(listens(&Some(properties(text))), expected, "{text}");
+            let found: Vec<String> = listens(&Some(properties(text))).iter().map(Endpoint::to_string).collect();
+            assert_eq!(found, expected, "{text}");
         }
     }
 }
