@@ -5,6 +5,7 @@ use std::env;
 use std::process::{Command, Output};
 
 use forgesyted::protocol::ErrorCode;
+use forgesyted_tests::builder::Builder;
 use forgesyted_tests::folder::Folder;
 use forgesyted_tests::{Daemon, frames, sources};
 use serde_json::Value;
@@ -16,21 +17,23 @@ use crate::scripted;
 /// Pictures of the series that the Python client sends.
 const PICTURES: usize = 12;
 
-/// A daemon with the shipped pipelines.
-fn shipped() -> Daemon {
+/// A daemon with the shipped pipelines, to be started.
+pub fn with_shipped() -> Builder {
     let share = |folder: &str| sources::root().join("config").join(folder).display().to_string();
-    Daemon::builder()
-        .env("FORGESYTED_PIPELINE_DIRS", share("pipelines"))
-        .env("FORGESYTED_MODEL_DIRS", share("models"))
-        .start()
+    Daemon::builder().env("FORGESYTED_PIPELINE_DIRS", share("pipelines")).env("FORGESYTED_MODEL_DIRS", share("models"))
 }
 
-fn url(server: impl std::fmt::Display) -> String {
+fn shipped() -> Daemon {
+    with_shipped().start()
+}
+
+/// The address of the stream.
+pub fn url(server: impl std::fmt::Display) -> String {
     format!("ws://{server}/ws/video/stream?pipeline_id=scene")
 }
 
 /// `program` with the guide's Python packages; none where they are missing, which is an error on CI.
-fn with_packages(program: &str) -> Option<Command> {
+pub fn with_packages(program: &str) -> Option<Command> {
     let Some(packages) = env::var_os("FORGESYTED_TEST_PYTHONPATH") else {
         assert_ne!(env::var("CI").as_deref(), Ok("true"), "CI needs the guide's Python packages");
         eprintln!("skipped: FORGESYTED_TEST_PYTHONPATH is unset; `cargo xtask test` sets it");
@@ -42,16 +45,24 @@ fn with_packages(program: &str) -> Option<Command> {
     Some(command)
 }
 
-/// Runs the guide's Python client on a series of pictures; none where it cannot be run.
-fn run_python(server: impl std::fmt::Display, pictures: usize) -> Option<Output> {
+/// The guide's Python client on a series of pictures, and the folder that they lie in; none where it cannot be run.
+pub fn guide_client(server: impl std::fmt::Display, pictures: usize, fps: &str) -> Option<(Command, Folder)> {
     let mut python = with_packages("python3")?;
     let folder = Folder::new();
     let client = folder.write("stream.py", page("docs/client-guide.md").block("python"));
+    let picture = frames::synthetic(320, 240);
     for number in 1..=pictures {
-        folder.write(format!("frame_{number:03}.jpg"), frames::synthetic(320, 240));
+        folder.write(format!("frame_{number:03}.jpg"), &picture);
     }
     let source = folder.path().join("frame_%03d.jpg");
-    Some(python.arg(client).arg(url(server)).arg(source).arg("50").output().unwrap())
+    python.args(["-W", "error"]).arg(client).arg(url(server)).arg(source).arg(fps);
+    Some((python, folder))
+}
+
+/// Runs the guide's Python client on a series of pictures; none where it cannot be run.
+fn run_python(server: impl std::fmt::Display, pictures: usize) -> Option<Output> {
+    let (mut python, _folder) = guide_client(server, pictures, "50")?;
+    Some(python.output().unwrap())
 }
 
 /// The files of the page with the whole Python client, and what runs them; none where they cannot be run.
@@ -64,17 +75,37 @@ fn python_client() -> Option<(Command, Folder)> {
     Some((python, folder))
 }
 
-/// Has the whole Python client stream so many pictures.
-fn run_python_client(server: impl std::fmt::Display, pictures: usize) -> Option<Output> {
+/// The whole Python client with so many pictures; none where it cannot be run.
+pub fn whole_client(server: impl std::fmt::Display, pictures: usize) -> Option<(Command, Folder)> {
     let (mut python, folder) = python_client()?;
     let names: Vec<String> = (1..=pictures).map(|number| format!("{number}.jpg")).collect();
-    names.iter().for_each(|name| drop(folder.write(name, frames::synthetic(320, 240))));
+    let picture = frames::synthetic(320, 240);
+    names.iter().for_each(|name| drop(folder.write(name, &picture)));
     let server = format!("http://{server}");
     python.current_dir(folder.path()).args(["-W", "error", "stream.py", &server, "scene"]).args(names);
+    Some((python, folder))
+}
+
+/// Has the whole Python client stream so many pictures.
+fn run_whole_client(server: impl std::fmt::Display, pictures: usize) -> Option<Output> {
+    let (mut python, _folder) = whole_client(server, pictures)?;
     Some(python.output().unwrap())
 }
 
-fn lines(bytes: &[u8]) -> Vec<String> {
+/// The README's Python, with a picture in the folder it is run in; none where it cannot be run.
+pub fn readme_client(server: impl std::fmt::Display) -> Option<(Command, Folder)> {
+    let mut shell = with_packages("sh")?;
+    let blocks = page("README.md").blocks("sh");
+    let snippet = blocks.iter().find(|block| block.contains("<<'END'")).expect("README has the Python snippet");
+    let snippet = snippet.replace("venv/bin/python3", "python3").replace("127.0.0.1:8000", &server.to_string());
+    let folder = Folder::new();
+    folder.write("photo.jpg", frames::synthetic(640, 480));
+    shell.current_dir(folder.path()).args(["-c", &snippet]);
+    Some((shell, folder))
+}
+
+/// The lines of what a program printed.
+pub fn lines(bytes: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect()
 }
 
@@ -102,11 +133,11 @@ fn python_tells_drops_and_ends_in_the_error() {
         player.frame();
         player.dropped(2);
         player.frame();
-        player.end(ErrorCode::PipelineFailure);
+        player.end(ErrorCode::InvalidFrame);
     });
     let Some(output) = run_python(address, 1000) else { return };
     assert_eq!(lines(&output.stdout), ["1 {'verdict': 'ok'}", "2 dropped"]);
-    assert_eq!(lines(&output.stderr), ["pipeline_failure: A test says so."]);
+    assert_eq!(lines(&output.stderr), ["invalid_frame: A test says so."]);
     assert_eq!(output.status.code(), Some(1));
 }
 
@@ -120,7 +151,7 @@ fn python_says_when_its_source_cannot_be_opened() {
 #[test]
 fn the_whole_python_client_gets_a_reply_for_every_picture() {
     let daemon = shipped();
-    let Some(output) = run_python_client(daemon.address(), PICTURES) else { return };
+    let Some(output) = run_whole_client(daemon.address(), PICTURES) else { return };
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     let printed = lines(&output.stdout);
     assert_eq!(printed.len(), PICTURES, "{printed:?}");
@@ -143,21 +174,20 @@ fn the_whole_python_client_slows_down_connects_anew_and_ends_in_the_error() {
         player.dropped(2);
         player.end(ErrorCode::InvalidFrame);
     });
-    let Some(output) = run_python_client(address, 30) else { return };
-    let printed = lines(&output.stdout);
-    assert_eq!(printed[..2], ["shutting_down: A test says so.; trying again", "slow_down: now 5 a second"]);
-    assert_eq!(printed[2], "shutting_down: A test says so.", "of the frame that was lost: {printed:?}");
-    let answered: Vec<&String> = printed.iter().filter(|line| line.starts_with(['1', '2'])).collect();
-    assert_eq!(answered, ["1 {'verdict': 'ok'}", "2 dropped"]);
-    assert_eq!(lines(&output.stderr), ["invalid_frame: A test says so."]);
+    let Some(output) = run_whole_client(address, 30) else { return };
+    assert_eq!(lines(&output.stdout), ["1 {'verdict': 'ok'}", "2 dropped"]);
+    assert_eq!(
+        lines(&output.stderr),
+        ["shutting_down: A test says so. Trying again.", "slow_down: now 5 a second", "invalid_frame: A test says so.",]
+    );
     assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
 fn the_whole_python_client_gives_up_where_nothing_like_the_daemon_answers() {
     let daemon = shipped();
-    let Some(output) = run_python_client(format!("{}/elsewhere", daemon.address()), 1) else { return };
-    assert_eq!(lines(&output.stderr), ["protocol_error: The answer was status 404."]);
+    let Some(output) = run_whole_client(format!("{}/elsewhere", daemon.address()), 1) else { return };
+    assert_eq!(lines(&output.stderr), [format!("protocol_error: The answer of {} was status 404.", daemon.address())]);
 }
 
 #[test]
@@ -218,14 +248,8 @@ asyncio.run(main())
 #[test]
 fn the_readme_streams_a_picture() {
     let daemon = shipped();
-    let Some(mut shell) = with_packages("sh") else { return };
-    let blocks = page("README.md").blocks("sh");
-    let snippet = blocks.iter().find(|block| block.contains("<<'END'")).expect("README has the Python snippet");
-    let snippet =
-        snippet.replace("venv/bin/python3", "python3").replace("127.0.0.1:8000", &daemon.address().to_string());
-    let folder = Folder::new();
-    folder.write("photo.jpg", frames::synthetic(640, 480));
-    let output = shell.current_dir(folder.path()).args(["-c", &snippet]).output().unwrap();
+    let Some((mut shell, _folder)) = readme_client(daemon.address()) else { return };
+    let output = shell.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let reply: Value = serde_json::from_slice(&output.stdout).unwrap();
     let shown: Value = serde_json::from_str(&page("README.md").block("json")).unwrap();
@@ -234,13 +258,13 @@ fn the_readme_streams_a_picture() {
     assert_eq!(keys(&reply), keys(&shown));
 }
 
-/// The guide's page, with the module of this daemon, streaming to that server.
-fn guide_page(daemon: &Daemon, server: impl std::fmt::Display) -> String {
+/// The guide's page, with the module of this board, streaming to that server.
+pub fn guide_page(board: impl std::fmt::Display, server: impl std::fmt::Display) -> String {
     let page = page("docs/client-guide.md").block("html");
-    let import = "from \"http://localhost:8000/";
-    let url = "url: \"http://localhost:8000\"";
-    assert!(page.contains(import) && page.contains(url));
-    page.replace(import, &format!("from \"http://{}/", daemon.address()))
+    let constant = "const board = \"http://localhost:8000\"";
+    let url = "url: board";
+    assert!(page.contains(constant) && page.contains(url));
+    page.replace(constant, &format!("const board = \"http://{board}\""))
         .replace(url, &format!("url: \"http://{server}\""))
 }
 
@@ -248,7 +272,7 @@ fn guide_page(daemon: &Daemon, server: impl std::fmt::Display) -> String {
 fn the_browser_shows_results_in_order() {
     let Some(program) = browser::program() else { return };
     let daemon = shipped();
-    let browser = Browser::open(program, &guide_page(&daemon, daemon.address()), "");
+    let browser = Browser::open(program, &guide_page(daemon.address(), daemon.address()), "");
     let shown = browser.wait_for("ten answers", |lines| lines.len() >= 10);
     for (number, line) in (1..).zip(shown.iter().rev()) {
         let answered = line.starts_with(&format!("{number} {{")) || *line == format!("{number} dropped");
@@ -275,7 +299,7 @@ fn the_browser_slows_down_connects_anew_and_shows_the_error() {
     });
     // The module comes from a real daemon.
     let daemon = shipped();
-    let browser = Browser::open(program, &guide_page(&daemon, address), "");
+    let browser = Browser::open(program, &guide_page(daemon.address(), address), "");
     let mut shown =
         browser.wait_for("the last close", |lines| lines.first() == Some(&"invalid_frame: A test says so."));
     shown.reverse();
