@@ -9,6 +9,7 @@ use crate::daemon::Daemon;
 use crate::folder::Folder;
 use crate::gate::Gate;
 use crate::modules;
+use crate::terminal::Terminal;
 
 /// What a daemon is to run on. Pipelines lie in `pipelines/`, models in `models/`; `noop` is always there.
 #[derive(Debug)]
@@ -96,6 +97,15 @@ impl Builder {
         self.passed = Some(socket.into());
         let places: String = (3..3 + count).map(|place| format!(" {place}<&0")).collect();
         self.wrapped(&format!("exec{places} </dev/null; LISTEN_FDS={count} LISTEN_PID=$$ exec \"$@\""))
+    }
+
+    /// Runs it by this line in a terminal of its own, which is standard input and which the line makes the controlling terminal
+    /// (`setsid --ctty`).
+    #[must_use]
+    pub fn in_terminal(mut self, line: &str) -> (Self, Terminal) {
+        let (terminal, programs) = Terminal::open();
+        self.passed = Some(programs);
+        (self.wrapped(line), terminal)
     }
 
     /// Leaves out an environment variable that is set otherwise.

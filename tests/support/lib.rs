@@ -1,6 +1,6 @@
 //! What the tests stand on: a ladder of fixtures. Lives here: a folder with configuration, pipelines and models
 //! ([`Daemon::builder`]), the daemon that runs on it ([`Daemon`]), clients of it ([`Client`], [`raw::Raw`], [`http`]), JPEGs
-//! and TorchScript modules, the clip that ships, the cameras of the VM ([`vm`]), the proxies in front of a daemon ([`proxy`]), and the appliance ([`appliance`]). Does not live here: what must be true
+//! and TorchScript modules, the clip that ships, the cameras of the VM ([`vm`]), the proxies in front of a daemon ([`proxy`]), terminals ([`terminal`]), and the appliance ([`appliance`]). Does not live here: what must be true
 //! (`streaming/`, `cameras/`, `pipelines/`, `vm/`, `appliance/`), or how fast (`bench/`).
 //!
 //! Everything is real: the binary that cargo built, libtorch, sockets, signals. Tests wait on conditions ([`wait`]) with one
@@ -26,6 +26,7 @@ pub mod notify;
 pub mod proxy;
 pub mod raw;
 pub mod sources;
+pub mod terminal;
 pub mod vm;
 pub mod wait;
 

@@ -1,10 +1,12 @@
 //! The wiring room: build (read the configuration, bind, choose the device, start the workers), run (serve, load, tell the
 //! service manager, reload), drain. The only room that sees every other one.
 
+mod hangup;
 mod listeners;
 mod reload;
 mod watch;
 
+use std::future::ready;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +31,7 @@ use crate::session::registry::SessionRegistry;
 use crate::source::camera::{CameraSet, Needs};
 use crate::systemd::{self, Heartbeat};
 use crate::telemetry::metrics::Metrics;
+use hangup::{Hangup, Hangups};
 use listeners::Listeners;
 
 /// From the first stop signal to the exit, at most; the unit's own limit is longer.
@@ -144,11 +147,11 @@ impl App {
     /// # Errors
     /// When the system refuses the reactor or a thread.
     pub fn run(self, signals: Signals) -> Result<Stopped, StartError> {
-        let Signals { runtime, stop, hangup } = signals;
-        runtime.block_on(self.serve(stop, hangup))
+        let Signals { runtime, stop, hangups } = signals;
+        runtime.block_on(self.serve(stop, hangups))
     }
 
-    async fn serve(self, mut stop_signals: StopSignals, mut hangup: Signal) -> Result<Stopped, StartError> {
+    async fn serve(self, mut stop_signals: StopSignals, hangups: Hangups) -> Result<Stopped, StartError> {
         let state = self.state;
         let (listeners, passed) = self.listeners.into_tokio()?;
         let addresses = listeners::addresses(&listeners)?;
@@ -172,13 +175,25 @@ impl App {
         let context = reload::Context { state: state.clone(), device: self.plan.device, source: self.source, at_start };
         let changed = watch::start(state.clone(), self.plan.device)?;
         let mut loading = Some(reload::start(context.clone(), self.plan, addresses));
+        let mut reload_wanted = false;
         let mut heartbeat = Heartbeat::default();
         let mut watchdog = interval(systemd::watchdog_interval().unwrap_or(DEVICE_CHECK).min(DEVICE_CHECK));
         watchdog.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let stopped = loop {
             tokio::select! {
                 _ = stop_signals.recv() => break Stopped::Cleanly,
-                Some(()) = hangup.recv(), if loading.is_none() => loading = Some(reload::reload(context.clone())),
+                Ok(hangup) = hangups.recv() => match hangup {
+                    Hangup::Reload => reload_wanted = true,
+                    Hangup::Closed => {
+                        log::info!(event = "terminal_closed"; "the terminal is closed, and the daemon ends with it");
+                        break Stopped::Cleanly;
+                    }
+                    Hangup::Outlived => log::info!(event = "terminal_closed"; "the terminal is closed; the daemon goes on"),
+                },
+                () = ready(()), if reload_wanted && loading.is_none() => {
+                    reload_wanted = false;
+                    loading = Some(reload::reload(context.clone()));
+                }
                 () = changed.notified(), if loading.is_none() => loading = Some(reload::take_in_changes(context.clone())),
                 Some(loaded) = OptionFuture::from(loading.as_mut()), if loading.is_some() => {
                     loading = None;
@@ -254,7 +269,7 @@ async fn stop(state: &ServerState, listening: JoinHandle<()>, status: i32) {
 pub struct Signals {
     runtime: Runtime,
     stop: StopSignals,
-    hangup: Signal,
+    hangups: Hangups,
 }
 
 impl Signals {
@@ -267,11 +282,11 @@ impl Signals {
             .enable_all()
             .max_blocking_threads(BLOCKING_THREADS)
             .build()?;
-        let (stop, hangup) = {
+        let (stop, hangups) = {
             let _inside = runtime.enter();
-            (StopSignals::new()?, signal(SignalKind::hangup())?)
+            (StopSignals::new()?, Hangups::catch()?)
         };
-        Ok(Signals { runtime, stop, hangup })
+        Ok(Signals { runtime, stop, hangups })
     }
 }
 

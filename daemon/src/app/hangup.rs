@@ -1,0 +1,110 @@
+//! SIGHUP: a reload that somebody asks for, or the end of the terminal that the daemon was started from.
+//!
+//! The kernel sends it when a terminal is closed, to the terminal's foreground programs among others; shells pass it on to what they
+//! started. Everyone else who sends it wants a reload. So it is read from a descriptor, which says who sent it; it stays blocked.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::mem::offset_of;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+
+use rustix::process::getsid;
+use tokio::io::unix::AsyncFd;
+
+use crate::launch::signals;
+
+/// What is read of a signal.
+const WHOLE: usize = size_of::<libc::signalfd_siginfo>();
+/// Where it says by which way it came, and from which process.
+const CODE: usize = offset_of!(libc::signalfd_siginfo, ssi_code);
+const PROCESS: usize = offset_of!(libc::signalfd_siginfo, ssi_pid);
+
+/// What a SIGHUP means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hangup {
+    /// Configuration and pipelines are to be read again.
+    Reload,
+    /// The terminal is closed, and the daemon ends as its other programs do.
+    Closed,
+    /// The terminal is closed, and the daemon was started to outlive it (`nohup`).
+    Outlived,
+}
+
+/// Reads them.
+#[derive(Debug)]
+pub(super) struct Hangups {
+    signals: AsyncFd<OwnedFd>,
+    /// Whether there was a terminal at the start.
+    terminal: bool,
+    /// Whether whoever started the daemon had it ignore them.
+    ignored: bool,
+}
+
+impl Hangups {
+    /// Reads them from now on, those that came since the process began included.
+    pub(super) fn catch() -> io::Result<Hangups> {
+        signals::prepare();
+        Ok(Hangups { signals: signals::hangups()?, terminal: has_terminal(), ignored: signals::are_hangups_ignored() })
+    }
+
+    /// Waits for the next one. Cancel safe.
+    pub(super) async fn recv(&self) -> io::Result<Hangup> {
+        let mut signal = [0; WHOLE];
+        loop {
+            let mut ready = self.signals.readable().await?;
+            // It may be ready without reason.
+            if let Ok(read) = ready.try_io(|signals| Ok(rustix::io::read(signals.get_ref(), &mut signal)?)) {
+                read?;
+                break;
+            }
+        }
+        let (from_kernel, sender) = origin(&signal);
+        let leader = getsid(None).ok().map(|leader| leader.as_raw_nonzero().get());
+        let closed = is_closed(from_kernel, sender == leader, self.terminal && !has_terminal());
+        Ok(match (closed, self.ignored) {
+            (false, _) => Hangup::Reload,
+            (true, false) => Hangup::Closed,
+            (true, true) => Hangup::Outlived,
+        })
+    }
+}
+
+/// Whether the kernel sent it, or else which process did.
+fn origin(signal: &[u8; WHOLE]) -> (bool, Option<i32>) {
+    let field = |at: usize| signal.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(i32::from_ne_bytes);
+    (field(CODE) == Some(libc::SI_KERNEL), field(PROCESS))
+}
+
+/// Whether a SIGHUP says that the terminal is closed. A shell may be asked to send one for a reload, so one that comes from it counts
+/// only when the terminal is `gone`.
+fn is_closed(from_kernel: bool, from_shell: bool, gone: bool) -> bool {
+    from_kernel || from_shell && gone
+}
+
+/// Whether this process has a terminal, one that is not closed.
+fn has_terminal() -> bool {
+    OpenOptions::new().read(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open("/dev/tty").is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_terminals_end_ends_the_daemon() {
+        for (from_kernel, from_shell, gone, expected) in [
+            (true, false, true, true),
+            // The shell was killed, and its terminal is still being taken down.
+            (true, false, false, true),
+            (false, true, true, true),
+            // `kill -HUP %1`.
+            (false, true, false, false),
+            (false, false, false, false),
+            // A daemon that outlived its terminal, asked by its number.
+            (false, false, true, false),
+        ] {
+            assert_eq!(is_closed(from_kernel, from_shell, gone), expected, "{from_kernel} {from_shell} {gone}");
+        }
+    }
+}
