@@ -30,7 +30,21 @@ fn the_front_becomes_the_engine_program() {
     assert_eq!(fs::read_to_string(format!("{process}/comm")).unwrap(), "forgesyted\n");
     let environment = fs::read_to_string(format!("{process}/environ")).unwrap();
     assert!(!environment.contains("LD_LIBRARY_PATH"), "the installed libtorch needs none: {environment}");
+    assert!(environment.split('\0').any(|entry| entry == "OMP_WAIT_POLICY=PASSIVE"), "threads sleep: {environment}");
     assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn how_threads_wait_is_the_operators_to_say() {
+    for (name, value) in [("OMP_WAIT_POLICY", "ACTIVE"), ("GOMP_SPINCOUNT", "100")] {
+        let Some(installation) = Installation::whole() else { return };
+        let daemon = installation.env(name, value).serve();
+        daemon.wait_ready();
+        let environment = daemon.environment();
+        let said: Vec<&String> = environment.iter().filter(|entry| entry.contains("OMP_")).collect();
+        assert_eq!(said, [&format!("{name}={value}")]);
+        assert_eq!(daemon.stop(), 0);
+    }
 }
 
 #[test]

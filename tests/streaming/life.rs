@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 
 use forgesyted_tests::client::{Received, outcomes};
 use forgesyted_tests::modules::{self, module};
@@ -290,4 +291,45 @@ fn a_closed_client_costs_no_time_at_the_stop() {
         assert_eq!(client.receive(), Received::End);
     }
     assert_eq!(daemon.wait_exit(), 0);
+}
+
+/// What is said about how libtorch's threads wait, to the program that loads it.
+fn waiting_policy(daemon: &Daemon) -> Vec<String> {
+    let openmp = |entry: &String| ["OMP_", "GOMP_", "KMP_"].iter().any(|prefix| entry.starts_with(prefix));
+    daemon.environment().into_iter().filter(openmp).collect()
+}
+
+#[test]
+fn the_threads_of_libtorch_sleep_while_they_wait_and_a_reload_asked_for_meanwhile_ends_nothing() {
+    let daemon = Daemon::builder().spawn();
+    // It starts itself again for it, in the same process, and loads libtorch then.
+    wait::until("a waiting policy", || waiting_policy(&daemon) == ["OMP_WAIT_POLICY=PASSIVE"]);
+    daemon.signal(Signal::HUP);
+    daemon.wait_ready();
+    daemon.client("noop").ask(&frames::white());
+    assert!(daemon.events().of_kind("waiting_policy").is_empty());
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn the_operator_says_how_threads_wait() {
+    for (name, value) in [("OMP_WAIT_POLICY", "ACTIVE"), ("GOMP_SPINCOUNT", "100")] {
+        let daemon = Daemon::builder().env(name, value).start();
+        assert_eq!(waiting_policy(&daemon), [format!("{name}={value}")]);
+        assert_eq!(daemon.stop(), 0);
+    }
+}
+
+#[test]
+fn a_program_that_cannot_start_itself_again_goes_on_and_says_so() {
+    let without_proc = "exec unshare --map-root-user --mount sh -c 'mount -t tmpfs none /proc && exec \"$0\" \"$@\"'";
+    let allowed = Command::new("sh").args(["-c", &format!("{without_proc} true")]).status().unwrap();
+    if !allowed.success() {
+        println!("skipped: this system lets no test hide /proc");
+        return;
+    }
+    let check = Daemon::builder().wrapped(&format!("{without_proc} \"$@\"")).run("check");
+    let said = String::from_utf8_lossy(&check.stderr);
+    assert!(said.starts_with("forgesyted: libtorch's threads spin while they wait"), "{said}");
+    assert_eq!(check.status.code(), Some(0), "{check:?}");
 }

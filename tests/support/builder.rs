@@ -206,8 +206,9 @@ impl Builder {
         };
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            let prefixes = ["FORGESYTED_", "STREAM_", "LISTEN_", "NOTIFY_", "WATCHDOG_", "JOURNAL_"];
-            if prefixes.iter().any(|prefix| text.starts_with(prefix)) {
+            let ours = ["FORGESYTED_", "STREAM_", "LISTEN_", "NOTIFY_", "WATCHDOG_", "JOURNAL_"];
+            let openmp = ["OMP_", "GOMP_", "KMP_"];
+            if ours.iter().chain(&openmp).any(|prefix| text.starts_with(prefix)) {
                 run.env_remove(name);
             }
         }

@@ -169,6 +169,15 @@ impl Daemon {
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
+    /// The variables that its program was started with, each as `NAME=value`.
+    ///
+    /// # Panics
+    /// When the process is gone.
+    pub fn environment(&self) -> Vec<String> {
+        let text = std::fs::read(Path::new("/proc").join(self.pid.to_string()).join("environ")).unwrap();
+        text.split(|byte| *byte == 0).map(|entry| String::from_utf8_lossy(entry).into_owned()).collect()
+    }
+
     /// Open file descriptors.
     ///
     /// # Panics

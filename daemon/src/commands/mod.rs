@@ -78,6 +78,13 @@ struct ConfigArgs {
 impl Cli {
     /// Runs the command and returns its exit status.
     pub fn run(self) -> ExitCode {
+        // `serve` does it itself, once early signals cannot end it, and tells its log.
+        #[cfg(feature = "engine")]
+        if matches!(self.command, Command::Check(_) | Command::Inspect(_) | Command::Run(_) | Command::Bench(_))
+            && let Err(spinning) = launch::waiting::ensure_policy()
+        {
+            eprintln!("forgesyted: {spinning}");
+        }
         let status = match self.command {
             Command::Serve(args) => run_serve(args.source()),
             Command::Check(args) => check::run(&args.source()),

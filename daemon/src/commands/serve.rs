@@ -7,15 +7,20 @@ use crate::app::{App, Signals, StartError, Stopped};
 use crate::config::ConfigSource;
 use crate::engine::device::PlanError;
 use crate::engine::{exit_now, tune_allocator};
+use crate::launch::waiting::ensure_policy;
 use crate::telemetry::logging;
 
 /// Runs the daemon; see [`crate::app`]. Exit status 0 after a stop signal, 78 for a bad configuration, 1 otherwise.
 pub fn run(source: ConfigSource) -> ExitCode {
+    let waiting = ensure_policy();
     let tuned = tune_allocator();
     if let Err(error) = logging::init(log::LevelFilter::Info) {
         return super::fail(&error);
     }
     logging::log_panics();
+    if let Err(spinning) = waiting {
+        log::warn!(event = "waiting_policy"; "{spinning}");
+    }
     if !tuned {
         log::debug!(event = "allocator"; "the C library's allocator took no tuning; frames may cost a little more");
     }

@@ -2,13 +2,15 @@
 //! any machine and can say what is wrong; the engine program beside it links one and runs the models.
 //!
 //! Lives here: which libtorch there is and which one is taken (`libtorch`), whether the dynamic loader would accept it
-//! (`trial`), asking a program for a limited time (`child`), signals that come early (`signals`), and starting the engine program with it. Does not live here: the commands that do so (`commands`), how libtorch is
+//! (`trial`), asking a program for a limited time (`child`), signals that come early (`signals`), how libtorch's threads are to wait
+//! (`waiting`), and starting the engine program with it. Does not live here: the commands that do so (`commands`), how libtorch is
 //! used (`pipeline`, `engine`), or CUDA, which the engine program looks for itself.
 
 pub mod child;
 pub mod libtorch;
 pub mod signals;
 mod trial;
+pub mod waiting;
 
 use std::ffi::OsString;
 use std::io;
@@ -195,11 +197,14 @@ fn installed(front: &Path) -> PathBuf {
 }
 
 impl Engine {
-    /// The engine program with its libtorch, and no arguments yet.
+    /// The engine program with its libtorch and a waiting policy, and no arguments yet.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         if let Some(path) = &self.library_path {
             command.env(LIBRARY_PATH, path);
+        }
+        if let Some((name, value)) = waiting::policy(|name| std::env::var_os(name)) {
+            command.env(name, value);
         }
         command
     }

@@ -1,6 +1,7 @@
 //! The rows of the table, one file each: what it measures, beside which limit, and the goal.
 
 mod batch;
+mod beside;
 mod camera;
 mod cnn;
 mod convert;
@@ -51,6 +52,8 @@ pub enum Row {
     Convert,
     /// Finding and reading five lines of text
     Text,
+    /// Two busy programs that share the cores
+    Beside,
     /// CPU time per captured frame; runs in the VM of `cargo xtask bench-vm` only
     Camera,
     /// What the web page costs its browser; runs only when it is named
@@ -87,6 +90,7 @@ impl Row {
             Row::Precision => precision::run(bench),
             Row::Convert => convert::run(bench),
             Row::Text => text::run(bench),
+            Row::Beside => beside::run(bench),
             Row::Camera => camera::run(bench),
             Row::Page => page::run(bench),
         }
