@@ -193,6 +193,36 @@ fn the_browsers_page_waits_for_a_daemon_and_survives_its_end() {
     assert!(outages <= 2, "one line for each outage: {shown:#?}");
 }
 
+#[test]
+fn clients_end_where_nobody_reads_their_results() {
+    let daemon = with_camera().start();
+    daemon.wait_camera("yard", "up");
+    let address = daemon.address();
+    let clients = [guide_client(address, MANY, "10"), whole_client(address, MANY), watcher(address, "yard")];
+    for (mut command, _folder) in clients.into_iter().flatten() {
+        let mut client = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut printed = BufReader::new(client.stdout.take().unwrap());
+        printed.read_line(&mut String::new()).unwrap();
+        drop(printed);
+        assert!(!client.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn the_guides_client_streams_a_network_camera() {
+    let daemon = with_camera().start();
+    daemon.wait_camera("yard", "up");
+    let Some((command, folder)) = guide_client(daemon.address(), 0, "10") else { return };
+    // The same words as `guide_client` has, with another source.
+    let source = format!("http://{}/v1/cameras/yard/stream.mjpeg", daemon.address());
+    let words: Vec<_> = command.get_args().map(std::ffi::OsStr::to_owned).collect();
+    let at = words.len() - 2;
+    let mut again = with_packages("python3").expect("there are packages");
+    again.args(&words[2..at]).arg(source).arg("10");
+    let client = Running::start((again, folder));
+    client.wait_for("results of the camera's frames", |written| written.printed.len() > 3);
+}
+
 /// The page's watcher of a camera.
 fn watcher(server: SocketAddr, camera: &str) -> Option<(Command, Folder)> {
     let mut python = with_packages("python3")?;

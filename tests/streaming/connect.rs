@@ -1,7 +1,11 @@
 //! Getting a session, or the reason why not.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use forgesyted_tests::raw::Raw;
 use forgesyted_tests::{Client, Daemon, frames, http};
+use serde_json::Value;
 
 /// A client that is refused: its error is all it gets.
 fn refused(daemon: &Daemon, query: &str, code: &str, close_code: u16) -> String {
@@ -84,6 +88,49 @@ fn a_token_is_asked_for_where_one_is_set() {
 }
 
 #[test]
+fn a_picture_that_is_posted_is_told_where_pictures_go() {
+    let daemon = Daemon::builder().start();
+    let address = daemon.address();
+    // More than fits into the buffers between, so that an answer before the last byte would be lost with the connection.
+    let picture = vec![0xD8; 3 << 20];
+    for (method, path, more) in [
+        ("POST", "/ws/video/stream?pipeline_id=noop", ""),
+        ("POST", "/v1/pipelines/noop/infer", ""),
+        ("PUT", "/", ""),
+        ("POST", "/ws/video/stream", "Expect: 100-continue\r\n"),
+    ] {
+        let mut connection = TcpStream::connect(address).unwrap();
+        let length = picture.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: image/jpeg\r\n{more}Content-Length: {length}\r\n\r\n"
+        );
+        connection.write_all(head.as_bytes()).unwrap();
+        if more.is_empty() {
+            connection.write_all(&picture).unwrap();
+        }
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 405 "), "{head}");
+        let head = head.to_lowercase();
+        assert!(
+            head.contains("allow: get, head, options") && head.contains("content-type: application/json"),
+            "{head}"
+        );
+        let error: Value = serde_json::from_str(body).unwrap();
+        let keys: Vec<&str> = error.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!((keys, &error["error"]), (vec!["detail", "error"], &"invalid_message".into()));
+        let detail = error["detail"].as_str().unwrap();
+        let stream = format!("ws://{address}/ws/video/stream?pipeline_id=ID");
+        assert!(detail.contains(&stream) && detail.contains("`forgesyted run`"), "{detail}");
+    }
+    // A client that announces a picture and sends nothing more holds up nobody else.
+    let mut silent = TcpStream::connect(address).unwrap();
+    silent.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n").unwrap();
+    assert_eq!(daemon.get("/healthz").status, 200);
+}
+
+#[test]
 fn paths_and_methods() {
     let daemon = Daemon::builder().start();
     let address = daemon.address();
@@ -113,8 +160,8 @@ fn paths_and_methods() {
     assert!(upgrade.head.contains("upgrade: websocket"), "{}", upgrade.head);
     let asked = http::request(address, "OPTIONS", "/", "");
     assert!(asked.head.contains("allow: get, head, options"), "{}", asked.head);
-    let refused = http::request(address, "POST", "/metrics", "");
-    assert!(refused.head.contains("allow: get"), "{}", refused.head);
+    let refused = http::request(address, "DELETE", "/metrics", "");
+    assert!(refused.head.contains("allow: get, head, options"), "{}", refused.head);
     // An upgrade that lacks its key, or is of another version, is none.
     for headers in [
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",

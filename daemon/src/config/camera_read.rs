@@ -10,8 +10,8 @@ use crate::config::camera::{CameraConfig, CameraDevice, ControlValue};
 use crate::config::camera_keys::{CAMERA_KEYS, CameraKey, MAX_CAMERAS, is_control_name, is_name};
 use crate::config::found::Found;
 use crate::config::load::{Origin, joined};
-use crate::config::places;
 use crate::config::problem::nearest;
+use crate::config::{no_device, places};
 
 /// Most controls of one camera.
 const MAX_CONTROLS: usize = 64;
@@ -134,7 +134,11 @@ impl<'a> Block<'a> {
             DeValue::Table(entries) if key.key == "controls" => self.read_controls(key, line, entries),
             _ => {
                 let found = Found::Toml(value, self.source.folder);
-                if (key.set)(&mut self.camera, &found).is_none() {
+                let instead = found.text().filter(|_| key.key == "device").and_then(no_device::instead_of);
+                if let Some(message) = instead {
+                    self.refused.push(key.key);
+                    self.problem(line, key.key, message);
+                } else if (key.set)(&mut self.camera, &found).is_none() {
                     self.refused.push(key.key);
                     self.problem(line, key.key, format!("found {found}; allowed: {}", key.allowed));
                 }

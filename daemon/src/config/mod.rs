@@ -13,6 +13,7 @@ mod found;
 mod injected;
 mod listen;
 mod load;
+mod no_device;
 mod places;
 mod problem;
 mod report;
@@ -24,7 +25,8 @@ pub use camera::{CameraConfig, CameraDevice, CameraFormat, ControlValue};
 pub use camera_keys::{CAMERA_KEYS, CameraKey, MAX_CAMERAS};
 pub use listen::{Endpoint, Listen, is_without_ipv6};
 pub use load::{Loaded, Origin, environment, load, read};
-pub use places::{home_advice, installation_prefix, is_in_home};
+pub use no_device::instead_of;
+pub use places::{document, home_advice, installation_prefix, is_in_home};
 pub use problem::{ConfigError, Place, Problem, nearest, shortened};
 pub use report::{describe, needs_restart};
 pub use schema::{

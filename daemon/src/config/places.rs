@@ -48,9 +48,32 @@ pub(super) fn replay(path: &Path, folder: &Path, prefix: Option<&Path>) -> Vec<P
     vec![folder.join(path), share(prefix).join("replay").join(path)]
 }
 
+/// Where whoever reads a message finds a page of the documentation: among the installed documents, or in the source.
+pub fn document(page: &str) -> String {
+    document_in(installation_prefix().as_deref(), page)
+}
+
+/// [`document`] for a daemon installed under `prefix`.
+fn document_in(prefix: Option<&Path>, page: &str) -> String {
+    let installed = prefix.map(|prefix| prefix.join("share/doc/forgesyted").join(page)).filter(|path| path.is_file());
+    installed.map_or_else(|| format!("docs/{page}"), |path| path.display().to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_is_named_where_it_is() {
+        let root = std::env::temp_dir().join(format!("forgesyted-document-{}", std::process::id()));
+        std::fs::create_dir_all(root.join("share/doc/forgesyted")).unwrap();
+        let page = root.join("share/doc/forgesyted/cameras.md");
+        std::fs::write(&page, "").unwrap();
+        assert_eq!(document_in(Some(&root), "cameras.md"), page.display().to_string());
+        assert_eq!(document_in(Some(&root), "endpoints.md"), "docs/endpoints.md");
+        assert_eq!(document_in(None, "cameras.md"), "docs/cameras.md");
+        std::fs::remove_dir_all(&root).unwrap();
+    }
 
     #[test]
     fn prefix_needs_bin_and_share() {

@@ -56,6 +56,32 @@ const SET: &[(&str, &str, &str)] = &[
     ("always_on", "false", "false"),
 ];
 
+#[test]
+fn what_is_no_device_is_answered_with_what_works() {
+    for (device, expected) in [
+        (
+            "rtsp://admin:s3cret@192.0.2.7/stream1",
+            "found an address (rtsp://), and network cameras are not opened: the Python client of",
+        ),
+        (
+            "http://192.0.2.7/video.mjpg",
+            "found an address (http://), and network cameras are not opened: the Python client of",
+        ),
+        (
+            "/srv/clip.mjpeg",
+            "found \"/srv/clip.mjpeg\", a file; as a camera that plays it again and again, write \"replay:/srv/clip.mjpeg\"",
+        ),
+        (
+            "/srv/clip.mp4",
+            "found \"/srv/clip.mp4\", a file, and a camera is a device; `forgesyted run --pipeline ID FILE` runs a",
+        ),
+    ] {
+        let found = problems(&block("device", &format!("{device:?}")));
+        let start = format!("/etc/f.toml:4: camera \"yard\": device: {expected}");
+        assert!(found.len() == 1 && found[0].starts_with(&start) && !found[0].contains("s3cret"), "{found:?}");
+    }
+}
+
 /// Key and a TOML value that it refuses.
 const REFUSED: &[(&str, &str)] = &[
     ("name", "\"\""),

@@ -62,6 +62,9 @@ pub fn find(paths: &[PathBuf]) -> (Vec<InputFile>, Vec<Refused>) {
         let found = match fs::metadata(path) {
             Ok(about) if about.is_dir() => folder(path),
             Ok(_) => Ok(vec![path.clone()]),
+            Err(_) if path.to_str().is_some_and(|text| text.contains("://")) => {
+                Err("is an address, and only files are read; save what it gives to a file first".to_owned())
+            }
             Err(error) => Err(unreadable(&error)),
         };
         match found {

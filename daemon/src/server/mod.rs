@@ -17,6 +17,7 @@ mod outlet;
 mod painter;
 mod passed;
 mod readiness;
+mod refused_method;
 mod routes;
 mod stream;
 mod upgrade;

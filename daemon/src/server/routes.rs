@@ -15,18 +15,19 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{ServerState, auth, board, cameras, forwarded, stream, watch, web};
+use super::{ServerState, auth, board, cameras, forwarded, refused_method, stream, watch, web};
 
 /// A response.
 pub type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
-const JSON: &str = "application/json";
+/// The type of an answer in JSON.
+pub const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 /// The text format's content type (Prometheus exposition formats, version 0.0.4).
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What is understood of any path.
-const METHODS: &str = "GET, HEAD, OPTIONS";
+pub const METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// Answers one request.
 pub async fn answer(
@@ -47,9 +48,7 @@ pub async fn answer(
         return Ok(options);
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is understood\n");
-        refused.headers_mut().insert(ALLOW, HeaderValue::from_static(METHODS));
-        return Ok(refused);
+        return Ok(refused_method::answer(request, &state).await);
     }
     if path.starts_with("/v1/") {
         let config = state.config.load();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::ConfigArgs;
-use crate::config::{CameraConfig, CameraDevice, CameraFormat, Config};
+use crate::config::{self, CameraConfig, CameraDevice, CameraFormat, Config};
 use crate::source::camera;
 use crate::source::camera::v4l2::{self, DeviceInfo};
 
@@ -98,6 +98,9 @@ fn list(as_json: bool) -> ExitCode {
 }
 
 fn test(mut args: TestArgs) -> ExitCode {
+    if let Some(instead) = config::instead_of(&args.name) {
+        return super::fail(&instead);
+    }
     let config = match CameraDevice::parse(&args.name) {
         Some(device) => Ok(CameraConfig { name: args.name.clone(), device, ..CameraConfig::blank() }),
         None => {
