@@ -1,7 +1,7 @@
 # Camera health from one frame. TorchScript source of scene.pt, which `cargo xtask models` makes from it.
 #
 # In:  float32 [1, 3, H, W], RGB, 0 to 1; any H and W from 1 on.
-# Out: a dict of six numbers and a verdict. Formulas, ranges, sources and limits: docs/pipelines-shipped.md.
+# Out: a dict of six numbers and a verdict. Formulas, ranges, sources and limits: /usr/share/doc/forgesyted/pipelines-shipped.md.
 
 class Scene(Module):
   training : bool

@@ -32,9 +32,13 @@ use front::{check, inspect, serve};
 /// Exit status for a configuration that cannot be used (EX_CONFIG of sysexits(3)): restarting does not help.
 const BAD_CONFIGURATION: u8 = 78;
 
+/// Where to read on: of the package, and of the source.
+const DOCUMENTS: &str =
+    "Manual: man forgesyted. Documentation: /usr/share/doc/forgesyted/README.md of the package, docs/ of the source.";
+
 /// A vision appliance: JPEG frames in over WebSocket, TorchScript results out, in real time.
 #[derive(Debug, Parser)]
-#[command(name = "forgesyted", version)]
+#[command(name = "forgesyted", version, after_help = DOCUMENTS)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

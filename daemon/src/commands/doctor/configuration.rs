@@ -6,16 +6,18 @@ use std::path::Path;
 
 use super::accounts::{Rights, SERVICE_USER, Service};
 use super::finding::Finding;
-use crate::config::{ConfigError, Loaded};
+use crate::config::{ConfigError, Loaded, document};
 
 /// A finding for each problem, or one that all is well, and one for each oddity. `service`: who has to be able to read it.
 pub fn judge(read: Result<&Loaded, &ConfigError>, service: Option<&Service>) -> Vec<Finding> {
     let loaded = match read {
         Ok(loaded) => loaded,
         Err(error) => {
-            let advice = "correct it; docs/configuration.md lists what is allowed";
+            let advice = format!("correct it; {} lists what is allowed", document("configuration.md"));
             let problems = error.problems.iter();
-            return problems.map(|problem| Finding::error("configuration", problem.to_string(), advice)).collect();
+            return problems
+                .map(|problem| Finding::error("configuration", problem.to_string(), advice.clone()))
+                .collect();
         }
     };
     let mut findings = vec![match &loaded.file {

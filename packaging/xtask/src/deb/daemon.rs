@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use super::content::{self, Entry, Package};
 use super::programs::Programs;
-use super::{Source, copyright, guides, needs, version};
+use super::{Source, copyright, documents, guides, needs, version};
 use crate::arch::Arch;
 use crate::libtorch;
 
@@ -22,8 +22,9 @@ pub(super) fn package(programs: &Programs, arch: Arch, version: &str, source: &S
     entries.extend(configuration(source)?);
     entries.extend(shipped(&source.root.join("config"))?);
     entries.extend(units(&source.root.join("systemd"))?);
-    entries.extend(guides::entries(&programs.guide)?);
-    entries.extend(documents(arch, version, source)?);
+    entries.extend(guides::entries(&programs.guide, &super::day(source.time)?)?);
+    entries.extend(documents::entries(&source.root.join("docs"))?);
+    entries.extend(about(arch, version, source)?);
     let scripts = source.root.join("packaging/deb/forgesyted");
     Ok(Package {
         name: NAME,
@@ -107,8 +108,9 @@ fn place_of_unit(name: &str) -> Result<PathBuf> {
     bail!("systemd/{name} is of no kind that has a place in the package")
 }
 
-fn documents(arch: Arch, version: &str, source: &Source) -> Result<Vec<Entry>> {
-    let folder = Path::new("usr/share/doc").join(NAME);
+/// What Debian's policy wants in the folder of documents: licences and changes.
+fn about(arch: Arch, version: &str, source: &Source) -> Result<Vec<Entry>> {
+    let folder = Path::new(documents::FOLDER);
     let crates = copyright::crates(arch)?;
     let changes = std::fs::read(source.root.join("CHANGELOG.md"))?;
     let entry = format!(
@@ -127,6 +129,7 @@ fn documents(arch: Arch, version: &str, source: &Source) -> Result<Vec<Entry>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::content::Content;
     use super::*;
 
     #[test]
@@ -149,6 +152,61 @@ mod tests {
             let place = Path::new("usr/share/forgesyted").join(place);
             assert!(entries.iter().any(|entry| entry.place == place && entry.mode == 0o644), "{}", place.display());
         }
+    }
+
+    /// Names of pages in a text, after this.
+    fn pages_after<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
+        let name = |rest: &'a str| rest.split(|c: char| !c.is_ascii_alphanumeric() && !"-_./".contains(c)).next();
+        let names = text.split(before).skip(1).filter_map(name);
+        names.map(|name| name.trim_end_matches('.')).filter(|name| !name.is_empty()).collect()
+    }
+
+    #[test]
+    fn every_page_that_a_file_or_a_message_names_is_in_the_package() {
+        let source = Source::of_checkout().unwrap();
+        let pages = documents::entries(&source.root.join("docs")).unwrap();
+        let is_there = |name: &str| pages.iter().any(|page| page.place == Path::new(documents::FOLDER).join(name));
+        let installed = format!("/{}/", documents::FOLDER);
+        let mut files = configuration(&source).unwrap();
+        files.extend(shipped(&source.root.join("config")).unwrap());
+        files.extend(units(&source.root.join("systemd")).unwrap());
+        let mut named = 0;
+        for entry in files {
+            let Content::File(path) = entry.content else { continue };
+            // Models and clips are no text.
+            let Ok(text) = std::fs::read_to_string(&path) else { continue };
+            for name in pages_after(&text, &installed) {
+                assert!(is_there(name), "{} names {name}", path.display());
+                named += 1;
+            }
+            let bare = text.lines().find(|line| line.replace(&installed, "").contains("docs/"));
+            assert_eq!(bare, None, "{} names a page by a path that the package does not have", path.display());
+        }
+        assert!(named >= 7, "{named}");
+        let mut told = 0;
+        for (path, text) in sources(&source.root.join("daemon/src")) {
+            for name in pages_after(&text, "document(\"").into_iter().chain(pages_after(&text, &installed)) {
+                assert!(is_there(name), "{} names {name}", path.display());
+                told += 1;
+            }
+            let code =
+                text.lines().filter(|line| !line.trim_start().starts_with("//") && !line.contains("include_str!"));
+            let bare =
+                code.filter(|line| line.contains("docs/") && line.contains(".md") && !line.contains("document_in("));
+            let bare: Vec<&str> = bare.collect();
+            assert!(bare.is_empty(), "{}: a page is named by config::document: {bare:?}", path.display());
+        }
+        assert!(told >= 2, "{told}");
+    }
+
+    /// Every file of Rust below a folder.
+    fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let read = |path: PathBuf| match path.is_dir() {
+            true => sources(&path),
+            false => vec![(path.clone(), std::fs::read_to_string(&path).unwrap())],
+        };
+        entries.flat_map(read).collect()
     }
 
     #[test]

@@ -16,15 +16,16 @@ const COMPLETIONS: &[(&str, &str)] = &[
     ("fish", "usr/share/fish/vendor_completions.d/forgesyted.fish"),
 ];
 
-/// The manual pages and completions.
-pub(super) fn entries(front: &Path) -> Result<Vec<Entry>> {
+/// The manual pages, which show this date, and completions.
+pub(super) fn entries(front: &Path, date: &str) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for (shell, place) in COMPLETIONS {
         let script = shell::output(Command::new(front).args(["completions", shell]).env_clear())?;
         entries.push(Entry::text(*place, script));
     }
     let folder = paths::target().join(format!("manual-{}", std::process::id()));
-    let pages = shell::run(Command::new(front).arg("manual").arg(&folder).env_clear()).and_then(|()| pages(&folder));
+    let pages = shell::run(Command::new(front).args(["manual", "--date", date]).arg(&folder).env_clear())
+        .and_then(|()| pages(&folder));
     // Best effort: it may not be there.
     let _ = fs::remove_dir_all(&folder);
     entries.extend(pages?);

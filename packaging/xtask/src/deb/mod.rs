@@ -1,7 +1,7 @@
 //! `cargo xtask deb`: the packages for Debian and Ubuntu.
 //!
 //! Lives here: building the programs without a trace of the machine (`programs`, `trim`), which file goes where in the
-//! daemon's package (`daemon`, with `guides` and `copyright`) and in libtorch's (`libtorch`), what they ask of the system
+//! daemon's package (`daemon`, with `guides`, `documents` and `copyright`) and in libtorch's (`libtorch`), what they ask of the system
 //! (`needs`), writing them (`pack`), and checking what was written (`check`, `verify`). Does not live here: the texts in the
 //! packages, such as the maintainer scripts (`packaging/deb`), the units (`systemd`), and trying the packages on a system.
 
@@ -9,6 +9,7 @@ mod check;
 mod content;
 mod copyright;
 mod daemon;
+mod documents;
 mod guides;
 mod libtorch;
 mod needs;
@@ -30,7 +31,7 @@ use crate::{libtorch as libraries, paths, shell};
 pub use check::{after_tests, check, for_trial};
 pub use programs::{Programs, with_engine};
 use source::Source;
-use source::{date, gzip, time_of_change};
+use source::{date, day, gzip, time_of_change};
 pub use verify::verify;
 
 /// Who answers for the packages.

@@ -47,6 +47,12 @@ pub(super) fn date(time: u64) -> Result<String> {
     Ok(shell::output(&mut date)?.trim().to_owned())
 }
 
+/// The day of a time, as manual pages write it.
+pub(super) fn day(time: u64) -> Result<String> {
+    let mut date = Command::new("date");
+    Ok(shell::output(date.args(["--utc", "+%Y-%m-%d", "--date"]).arg(format!("@{time}")))?.trim().to_owned())
+}
+
 /// The time of the newest entry of a changelog, which has to be about this version.
 pub(super) fn time_of_change(changes: &str, version: &str) -> Result<u64> {
     let first = changes.lines().next().unwrap_or_default();
@@ -88,6 +94,7 @@ mod tests {
         let changes = "a (1.0-1) stable; urgency=low\n\n  * New.\n\n -- A <a@b.c>  Fri, 20 Nov 2026 12:00:00 +0000\n";
         assert_eq!(time_of_change(changes, "1.0-1").unwrap(), 1_795_176_000);
         assert_eq!(date(1_795_176_000).unwrap(), "Fri, 20 Nov 2026 12:00:00 +0000");
+        assert_eq!(day(1_795_176_000).unwrap(), "2026-11-20");
         let error = time_of_change(changes, "1.0-2").unwrap_err().to_string();
         assert!(error.ends_with("write an entry for 1.0-2"), "{error}");
     }

@@ -1,0 +1,96 @@
+//! The pages of `docs/` as the package has them: side by side in its folder of documents, with links that lead somewhere there.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::content::{self, Entry};
+
+/// The folder of the package's documents.
+pub(super) const FOLDER: &str = "usr/share/doc/forgesyted";
+/// What pages link to that the package has elsewhere: its place in the checkout, seen from a page, and in the package.
+const ELSEWHERE: &[(&str, &str)] = &[("../config/forgesyted.toml", "../../../../etc/forgesyted/forgesyted.toml")];
+
+/// The pages and their pictures, of this folder.
+pub(super) fn entries(docs: &Path) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for (name, path) in content::files(docs)?.into_iter().filter(|(name, _)| name.ends_with(".md")) {
+        let page = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        entries.push(Entry::text(Path::new(FOLDER).join(name), in_package(&page)));
+    }
+    for (name, path) in content::files(&docs.join("images"))? {
+        entries.push(Entry::file(Path::new(FOLDER).join("images").join(name), &path));
+    }
+    Ok(entries)
+}
+
+/// A page whose links out of `docs/` are gone, all but their words: the package has no sources.
+fn in_package(page: &str) -> String {
+    let mut written = String::with_capacity(page.len());
+    let mut rest = page;
+    while let Some(middle) = rest.find("](../") {
+        let (before, link) = rest.split_at(middle);
+        let (Some(start), Some(end)) = (before.rfind('['), link.find(')')) else { break };
+        let (target, after) = (link.get(2..end).unwrap_or_default(), link.get(end + 1..).unwrap_or_default());
+        match ELSEWHERE.iter().find(|(from, _)| *from == target) {
+            Some((_, to)) => written.extend([before, "](", to, ")"]),
+            None => written.extend([before.get(..start), before.get(start + 1..)].into_iter().flatten()),
+        }
+        rest = after;
+    }
+    written + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::content::Content;
+    use super::*;
+    use crate::paths;
+
+    fn pages() -> Vec<(String, String)> {
+        let entries = entries(&paths::root().join("docs")).unwrap();
+        let text = |entry: Entry| match entry.content {
+            Content::Text(text) => Some((entry.place.display().to_string(), String::from_utf8(text).unwrap())),
+            _ => None,
+        };
+        entries.into_iter().filter_map(text).collect()
+    }
+
+    #[test]
+    fn links_to_sources_keep_their_words() {
+        for (page, expected) in [
+            ("See [the `noop` node](../daemon/src/noop.rs), [a](b.md).", "See the `noop` node, [a](b.md)."),
+            ("[one](../x) and [two](../y/z.rs#L3)\n", "one and two\n"),
+            ("[sample](../config/forgesyted.toml)", "[sample](../../../../etc/forgesyted/forgesyted.toml)"),
+            ("no link ](../", "no link ](../"),
+        ] {
+            assert_eq!(in_package(page), expected);
+        }
+    }
+
+    #[test]
+    fn every_link_of_a_page_leads_to_something_of_the_package() {
+        let places: BTreeSet<String> = entries(&paths::root().join("docs"))
+            .unwrap()
+            .iter()
+            .map(|entry| entry.place.strip_prefix(FOLDER).unwrap().display().to_string())
+            .collect();
+        assert!(places.contains("README.md") && places.contains("images/page-phone.png"), "{places:?}");
+        let mut links = 0;
+        for (place, page) in pages() {
+            // As in the test of the checkout's links: neither fenced blocks nor code have any.
+            let prose: String = page.split("```").step_by(2).collect();
+            let prose: String = prose.split('`').step_by(2).collect();
+            for link in prose.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link) {
+                let target = link.split('#').next().unwrap_or_default();
+                let elsewhere = ELSEWHERE.iter().any(|(_, to)| *to == target);
+                let there = target.is_empty() || link.contains("://") || elsewhere || places.contains(target);
+                assert!(there, "{place} links to {link}");
+                links += 1;
+            }
+        }
+        assert!(links > 50);
+    }
+}
