@@ -80,7 +80,11 @@ fn shells_and_man_find_what_is_theirs() {
     }
     for page in ["forgesyted", "forgesyted-serve", "forgesyted-doctor", "forgesyted-cameras-test"] {
         appliance.sh(&format!(r"zcat /usr/share/man/man1/{page}.1.gz | grep --quiet '^\.TH {page} '"));
+        appliance.sh(&format!(r#"zcat /usr/share/man/man1/{page}.1.gz | grep --quiet '^\.SH "EXIT STATUS"'"#));
     }
+    // Every page of the documentation that an installed file names.
+    let named = r"grep -rhoE '/usr/share/doc/forgesyted/[A-Za-z-]+\.md' /etc/forgesyted /usr/lib/systemd/system/forgesyted.* /usr/share/forgesyted/pipelines";
+    appliance.sh(&format!("{named} | sort -u | xargs ls"));
 }
 
 #[test]

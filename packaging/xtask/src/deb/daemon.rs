@@ -189,11 +189,10 @@ mod tests {
                 assert!(is_there(name), "{} names {name}", path.display());
                 told += 1;
             }
-            let code =
-                text.lines().filter(|line| !line.trim_start().starts_with("//") && !line.contains("include_str!"));
-            let bare =
-                code.filter(|line| line.contains("docs/") && line.contains(".md") && !line.contains("document_in("));
-            let bare: Vec<&str> = bare.collect();
+            let is_code = |line: &&str| !line.trim_start().starts_with("//") && !line.contains("include_str!");
+            let code = text.lines().filter(is_code).filter(|line| !line.contains("document_in("));
+            let bare: Vec<&str> =
+                code.filter(|line| pages_after(line, "docs/").iter().any(|name| name.ends_with(".md"))).collect();
             assert!(bare.is_empty(), "{}: a page is named by config::document: {bare:?}", path.display());
         }
         assert!(told >= 2, "{told}");
