@@ -343,18 +343,6 @@ fn a_broken_pipeline_file_is_left_out_and_said_to_be() {
 }
 
 #[test]
-fn check_passes_what_is_sound() {
-    let check = Daemon::builder().measure("mean", &module("Tensor", "return torch.mean(x)")).run("check");
-    let said = String::from_utf8(check.stdout).unwrap();
-    assert_eq!(check.status.code(), Some(0), "{said}");
-    assert!(said.contains("pipeline mean (") && said.contains("stream.drop_threshold = 0.1"), "{said}");
-    let check = Daemon::builder().setting("pipelines.dirs", r#"["nothing"]"#).run("check");
-    let said = String::from_utf8(check.stdout).unwrap();
-    assert_eq!(check.status.code(), Some(1), "nothing would be served: {said}");
-    assert!(said.contains("does not exist"), "{said}");
-}
-
-#[test]
 fn a_bad_configuration_names_every_problem_and_does_not_start() {
     let config =
         "[stream]\ndrop_threshold = 1.5\nmax_waiting_frames = \"four\"\n\n[sream]\nx = 1\n[server]\nport = 1\n";

@@ -37,8 +37,9 @@ pub mod check {
     use super::super::{fail, print_rejected, service_user};
     use crate::config::ConfigSource;
 
-    /// Becomes the checking program, of an installation as the service's user. Exit status 1 where that cannot be.
-    pub fn run(source: &ConfigSource) -> ExitCode {
+    /// Becomes the checking program, of an installation as the service's user, with the same arguments. Exit status 1 where that
+    /// cannot be.
+    pub fn run(source: &ConfigSource, _all: bool) -> ExitCode {
         if let Some(error) = service_user::become_it() {
             return fail(&error);
         }

@@ -49,7 +49,7 @@ enum Command {
     /// Run the daemon
     Serve(ConfigArgs),
     /// Check configuration, pipelines and models, and say what was found
-    Check(ConfigArgs),
+    Check(CheckArgs),
     /// Examine this machine: what it has, what is wrong, and what to do
     Doctor(doctor::Args),
     /// List the cameras of this machine, or try one
@@ -79,6 +79,16 @@ struct ConfigArgs {
     config: Option<PathBuf>,
 }
 
+/// What `check` reads, and how much of it is shown.
+#[derive(Debug, clap::Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Show every setting, also those that have their defaults
+    #[arg(long)]
+    all: bool,
+}
+
 impl Cli {
     /// Runs the command and returns its exit status.
     pub fn run(self) -> ExitCode {
@@ -91,7 +101,7 @@ impl Cli {
         }
         let status = match self.command {
             Command::Serve(args) => run_serve(args.source()),
-            Command::Check(args) => check::run(&args.source()),
+            Command::Check(args) => check::run(&args.config.source(), args.all),
             Command::Doctor(args) => doctor::run(args),
             Command::Inspect(args) => inspect::run(&args.source()),
             Command::Cameras(args) => cameras::run(args),

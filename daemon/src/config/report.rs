@@ -7,14 +7,20 @@ use crate::config::load::{Loaded, Origin};
 use crate::config::schema::Config;
 use crate::config::settings::{SETTINGS, Setting};
 
-/// Every effective value and its origin, one a line, for `forgesyted check`.
-pub fn describe(loaded: &Loaded) -> String {
+/// The values that the file or a variable set, each with its origin, one a line, for `forgesyted check`; with `all`, every
+/// effective value. Otherwise a last line says how many were left out.
+pub fn describe(loaded: &Loaded, all: bool) -> String {
     let file = loaded.file.as_deref().unwrap_or(Path::new("")).display();
-    let line = |key: &str, value: String, origin: Option<&Origin>| {
+    let mut left_out = 0;
+    let mut line = |key: &str, value: String, origin: Option<&Origin>| {
         let origin = match origin {
             Some(Origin::File { line }) => format!("{file}:{line}"),
             Some(Origin::Environment(variable)) => (*variable).to_owned(),
-            Some(Origin::Default) | None => "default".to_owned(),
+            Some(Origin::Default) | None if all => "default".to_owned(),
+            Some(Origin::Default) | None => {
+                left_out += 1;
+                return String::new();
+            }
         };
         format!("{key} = {value}  ({origin})\n")
     };
@@ -25,6 +31,9 @@ pub fn describe(loaded: &Loaded) -> String {
             let label = format!("camera {:?}: {}", camera.name, key.key);
             text.push_str(&line(&label, key.show(camera), origins.get(key.key)));
         }
+    }
+    if left_out > 0 {
+        text.push_str(&format!("{left_out} settings have their defaults; --all shows them too\n"));
     }
     text
 }

@@ -379,7 +379,7 @@ fn foreign_stream_variables_are_warnings() {
 fn a_token_is_never_printed() {
     let loaded = from_variables(&[("FORGESYTED_TOKEN", "hunter2")]).unwrap();
     assert_eq!(loaded.config.server.token.as_deref(), Some("hunter2"));
-    assert!(!describe(&loaded).contains("hunter2"));
+    assert!(!describe(&loaded, true).contains("hunter2"));
     assert!(!format!("{loaded:?}").contains("hunter2"));
     let found = problems(from_variables(&[("FORGESYTED_TOKEN", "hunter2 hunter2")]));
     assert!(!found[0].contains("hunter2"), "{found:?}");
@@ -390,7 +390,7 @@ fn describe_gives_value_and_origin() {
     let text = "[stream]\nmax_lag_ms = 50\n";
     let variables = owned(&[("FORGESYTED_DEVICE", "cpu")]);
     let loaded = load(Some((Path::new("/etc/f.toml"), text)), &variables, None).unwrap();
-    let text = describe(&loaded);
+    let text = describe(&loaded, true);
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), SETTINGS.len());
     for expected in [
@@ -401,6 +401,11 @@ fn describe_gives_value_and_origin() {
     ] {
         assert!(lines.contains(&expected), "{text}");
     }
+    let short = format!(
+        "stream.max_lag_ms = 50  (/etc/f.toml:2)\nengine.device = \"cpu\"  (FORGESYTED_DEVICE)\n{} settings have their defaults; --all shows them too\n",
+        SETTINGS.len() - 2
+    );
+    assert_eq!(describe(&loaded, false), short);
 }
 
 #[test]

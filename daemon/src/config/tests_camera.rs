@@ -308,7 +308,7 @@ fn replays_are_looked_up() {
 #[test]
 fn describe_gives_every_key_of_every_camera() {
     let text = "[[camera]]\nname = \"yard\"\ndevice = \"/dev/video0\"\nfps = 15\n[camera.controls]\ngain = 3\n";
-    let described = describe(&from_text(text).unwrap());
+    let described = describe(&from_text(text).unwrap(), true);
     let lines: Vec<&str> = described.lines().filter(|line| line.starts_with("camera ")).collect();
     assert_eq!(
         lines,

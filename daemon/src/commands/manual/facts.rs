@@ -104,6 +104,7 @@ pub const EXAMPLES: &[Example] = &[
     example("serve", "forgesyted serve --config ./forgesyted.toml", "Runs the daemon in this terminal, until Ctrl-C."),
     example("check", "forgesyted check", "Checks what the service would start with."),
     example("check", "forgesyted check --config ./forgesyted.toml", "Checks a configuration before it is installed."),
+    example("check", "forgesyted check --all", "Shows every setting, defaults too, and where each comes from."),
     example("doctor", "forgesyted doctor --json", "Gives the findings for a program."),
     example("cameras", "forgesyted cameras", "Lists the video devices with their stable names, sizes and rates."),
     example(
