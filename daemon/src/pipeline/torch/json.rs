@@ -1,4 +1,5 @@
-//! What a module returned, as JSON: an object for a dict, an array or number otherwise. NaN and infinities become null.
+//! What a module returned, as JSON: an object for a dict, an array or number otherwise. NaN and infinities become null, and
+//! fractions are rounded to what a float32 holds for certain.
 
 use serde_json::{Map, Number, Value};
 use tch::{Device, IValue, Kind, TchError, Tensor};
@@ -94,8 +95,12 @@ fn nest(shape: &[i64], values: &mut impl Iterator<Item = Value>) -> Option<Value
     }
 }
 
+/// A float to six significant digits, which any float32 has; more of them are the noise of its binary form, and of the
+/// machine's order of summing. Digits before the point stay: a large whole number may be an id or a time.
 fn number(value: f64) -> Value {
-    Number::from_f64(value).map_or(Value::Null, Value::Number)
+    let rounded = if value.abs() < 1e5 { format!("{value:.5e}").parse().unwrap_or(value) } else { value.round() };
+    // Without the sum there would be a "-0.0".
+    Number::from_f64(rounded + 0.0).map_or(Value::Null, Value::Number)
 }
 
 fn too_many() -> String {

@@ -29,6 +29,31 @@ fn every_value_has_a_json_form() {
 }
 
 #[test]
+fn floats_have_six_digits_and_whole_numbers_all_of_theirs() {
+    for (float, text) in [
+        (0.497_252_404_689_788_8, "0.497252"),
+        (f64::from(0.1_f32), "0.1"),
+        (-1_907.728_349, "-1907.73"),
+        (99_999.96, "100000.0"),
+        (123_456.78, "123457.0"),
+        (1_764_409_550.25, "1764409550.0"),
+        (16_777_217.0, "16777217.0"),
+        (1.234_567_89e-7, "1.23457e-7"),
+        (f64::MIN_POSITIVE, "2.22507e-308"),
+        (f64::MAX, "1.7976931348623157e308"),
+        (-0.0, "0.0"),
+        (f64::NEG_INFINITY, "null"),
+    ] {
+        assert_eq!(json(IValue::Double(float)).unwrap().to_string(), text);
+        assert_eq!(json(IValue::DoubleList(vec![float])).unwrap().to_string(), format!("[{text}]"));
+        let tensor = Tensor::from_slice(&[float]);
+        assert_eq!(json(IValue::Tensor(tensor)).unwrap().to_string(), format!("[{text}]"));
+    }
+    let ids = IValue::Tensor(Tensor::from_slice(&[i64::MAX, 1_234_567_890_123]));
+    assert_eq!(json(ids).unwrap().to_string(), "[9223372036854775807,1234567890123]");
+}
+
+#[test]
 fn numbers_are_limited_over_the_whole_output() {
     let half = || IValue::Tensor(Tensor::zeros([2048], (Kind::Float, Device::Cpu)));
     assert!(json(IValue::Tuple(vec![half(), half()])).is_ok());
