@@ -37,7 +37,8 @@ fn routes_answer_as_the_page_says() {
 
 #[test]
 fn lists_have_the_keys_of_the_examples() {
-    let daemon = Daemon::builder().replay("yard", &[frames::white()], "").start();
+    let refused = "[[node]]\nid = \"find\"\nkind = \"track\"\n";
+    let daemon = Daemon::builder().replay("yard", &[frames::white()], "").pipeline("yard", refused).start();
     daemon.wait_camera("yard", "up");
     let mut client = daemon.client("noop");
     client.ask(&frames::camera());
@@ -61,6 +62,10 @@ fn lists_have_the_keys_of_the_examples() {
         }
         let noop = |list: &Value| list["pipelines"].as_array().and_then(|all| all.first().cloned());
         assert_eq!(noop(&answer).map(|noop| noop["nodes"].clone()), noop(example).map(|noop| noop["nodes"].clone()));
+        for key in ["rejected", "rejections"] {
+            let without_kept = |list: &Value| list[key].to_string().replace("true", "false");
+            assert_eq!(without_kept(&answer), without_kept(example), "{list}: {key}");
+        }
     }
 }
 

@@ -20,6 +20,47 @@ fn a_pipeline_folder_that_is_away_keeps_its_pipelines() {
 }
 
 #[test]
+fn the_list_says_which_files_were_refused_and_why_to_whoever_may_read_it() {
+    const TOKEN: &str = "Authorization: Bearer s3cret\r\n";
+    let lost = "[[node]]\nid = \"v\"\nkind = \"measure\"\nmodel = \"sub/lost.pt\"\n";
+    let builder =
+        || Daemon::builder().pipeline("lost", lost).pipeline("yard", "[[node]]\nid = \"n\"\nkind = \"noop\"\n");
+    for daemon in [builder().start(), builder().env("FORGESYTED_TOKEN", "s3cret").start()] {
+        let guarded = daemon.get("/v1/pipelines").status == 401;
+        let list = || http::request(daemon.address(), "GET", "/v1/pipelines", if guarded { TOKEN } else { "" }).json();
+        let logged = daemon.events().of_kind("pipeline_rejected").pop().unwrap();
+        let (logged, folder) = (logged["err"].as_str().unwrap(), daemon.folder().path().to_str().unwrap());
+        assert!(logged.contains(folder), "{logged}");
+        let refusals = list();
+        assert_eq!(refusals["rejected"], json!(["lost.toml"]));
+        let refused = &refusals["rejections"][0];
+        assert_eq!((&refused["file"], &refused["kept_previous"]), (&json!("lost.toml"), &json!(false)));
+        let reason = refused["reason"].as_str().unwrap();
+        if guarded {
+            assert_eq!(reason, logged, "who has the token reads what the log says");
+        } else {
+            assert!(reason.starts_with("node \"v\": model \"lost.pt\" is not there"), "{reason}");
+            assert!(!reason.contains('/'), "{reason}");
+        }
+        // A file that was good: its pipeline is served on.
+        daemon.folder().write("pipelines/yard.toml", "id = \"yard\"\n");
+        daemon.reload("config_reloaded");
+        let refusals = list();
+        assert_eq!(refusals["rejected"], json!(["lost.toml", "yard.toml"]));
+        assert_eq!(refusals["rejections"][1]["file"], "yard.toml");
+        assert_eq!(refusals["rejections"][1]["kept_previous"], true);
+        assert!(
+            refusals["pipelines"].as_array().unwrap().iter().any(|pipeline| pipeline["id"] == "yard"),
+            "{refusals}"
+        );
+        fs::remove_file(daemon.file("pipelines/lost.toml")).unwrap();
+        fs::remove_file(daemon.file("pipelines/yard.toml")).unwrap();
+        daemon.reload("config_reloaded");
+        assert_eq!(list()["rejections"], json!([]));
+    }
+}
+
+#[test]
 fn a_folder_that_was_never_there_is_named_when_nothing_is_loaded() {
     let daemon = Daemon::builder().setting("pipelines.dirs", r#"["no-such-folder"]"#).start();
     let missing = daemon.events().of_kind("pipeline_dir_missing").pop().unwrap();

@@ -144,7 +144,8 @@ fn it_says_what_is_wrong_and_comes_back_by_itself() {
     let daemon = board().pipeline("passing", &passing).pipeline("spare", &passing).start();
     let address = daemon.address();
     let guarded = board().env("FORGESYTED_TOKEN", "s3cret+/=").start();
-    let full = board().setting("stream.max_sessions", 1).start();
+    // The guest answers no ping, and may be there for minutes.
+    let full = board().setting("stream.max_sessions", 1).setting("server.ping_interval_s", 3600).start();
     let mut guest = Some(full.client("noop"));
     let mut daemon = Some(daemon);
     run("errors.test.mjs", address, &files(), move |command| {
@@ -153,6 +154,14 @@ fn it_says_what_is_wrong_and_comes_back_by_itself() {
                 let daemon = daemon.as_ref().unwrap();
                 let name = command.trim_start_matches("take-away-");
                 fs::remove_file(daemon.file(&format!("pipelines/{name}.toml"))).unwrap();
+                daemon.reload("config_reloaded");
+            }
+            "break-finder" | "mend-finder" => {
+                let daemon = daemon.as_ref().unwrap();
+                let file = daemon.file("pipelines/finder.toml");
+                let [mended, broken] = ["kind = \"measure\"", "kind = \"guess\""];
+                let [from, to] = if command == "mend-finder" { [broken, mended] } else { [mended, broken] };
+                fs::write(&file, fs::read_to_string(&file).unwrap().replace(from, to)).unwrap();
                 daemon.reload("config_reloaded");
             }
             "kill" => {
@@ -211,12 +220,15 @@ fn everybody_can_use_it_in_light_dark_and_on_a_phone() {
         .camera("demo", "replay:demo.mjpeg", "fps = 10\npipeline = \"yolo_ocr\"")
         .start();
     let noop = daemon.file("pipelines/noop.toml");
+    let broken = daemon.file("pipelines/yard.toml");
     let kept = fs::read(&noop).unwrap();
     let address = daemon.address();
     run("looks.test.mjs", address, &files, move |command| {
         match command {
             "take-away-noop" => fs::remove_file(&noop).unwrap(),
             "give-back-noop" => fs::write(&noop, &kept).unwrap(),
+            "break-yard" => fs::write(&broken, "id = \"yard\"\n").unwrap(),
+            "remove-yard" => fs::remove_file(&broken).unwrap(),
             unknown => panic!("nobody answers {unknown}"),
         }
         daemon.reload("config_reloaded");

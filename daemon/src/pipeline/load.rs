@@ -50,6 +50,13 @@ pub struct Rejection {
     pub kept_previous: bool,
 }
 
+impl Rejection {
+    /// The file's name without its folders.
+    pub fn name(&self) -> Option<String> {
+        self.file.file_name().map(|name| name.to_string_lossy().into_owned())
+    }
+}
+
 /// Loads one pipeline file and warms it up; notes in `files` which files its nodes named, also where it is refused.
 pub(super) fn load(file: &Path, plan: &LoadPlan, files: &RefCell<Named>) -> Result<Pipeline, String> {
     load_whole(file, plan, files).map_err(config::shortened)

@@ -55,15 +55,9 @@ impl PipelineRegistry {
         self.current.load().pipelines.keys().cloned().collect()
     }
 
-    /// All pipelines, as the list shows them.
-    pub fn list(&self) -> Vec<PipelineView> {
-        self.current.load().pipelines.values().map(|pipeline| pipeline.view()).collect()
-    }
-
-    /// Names of the files that were left out at the last load.
-    pub fn rejected_files(&self) -> Vec<String> {
-        let name = |rejection: &Rejection| rejection.file.file_name().map(|name| name.to_string_lossy().into_owned());
-        self.current.load().rejected.iter().filter_map(name).collect()
+    /// What the last load gave.
+    pub fn loaded(&self) -> Arc<Loaded> {
+        self.current.load_full()
     }
 
     /// Loads every pipeline file of the plan's folders. An unchanged one keeps its pipeline, and so does one that is
@@ -92,6 +86,18 @@ impl PipelineRegistry {
     /// Puts a load's pipelines in the place of the current ones.
     pub fn swap(&self, loaded: Loaded) {
         self.current.store(Arc::new(loaded));
+    }
+}
+
+impl Loaded {
+    /// All pipelines, as the list shows them.
+    pub fn list(&self) -> Vec<PipelineView> {
+        self.pipelines.values().map(|pipeline| pipeline.view()).collect()
+    }
+
+    /// Names of the files that were left out.
+    pub fn rejected_files(&self) -> Vec<String> {
+        self.rejected.iter().filter_map(Rejection::name).collect()
     }
 }
 

@@ -16,6 +16,7 @@ mod listener;
 mod outlet;
 mod painter;
 mod passed;
+mod pipelines;
 mod readiness;
 mod refused_method;
 mod routes;

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{ServerState, auth, board, cameras, forwarded, refused_method, stream, watch, web};
+use super::{ServerState, auth, board, cameras, forwarded, pipelines, refused_method, stream, watch, web};
 
 /// A response.
 pub type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
@@ -65,9 +65,7 @@ pub async fn answer(
         "/healthz" => text(StatusCode::OK, "ok\n"),
         "/readyz" => ready(&state),
         "/metrics" => metrics(&state).await,
-        "/v1/pipelines" => {
-            json_reply(&json!({ "pipelines": state.pipelines.list(), "rejected": state.pipelines.rejected_files() }))
-        }
+        "/v1/pipelines" => pipelines::answer(&state),
         "/v1/sessions" => json_reply(&json!({ "sessions": state.sessions.list() })),
         "/v1/cameras" => json_reply(&json!({ "cameras": state.cameras.list() })),
         "/v1/board" => board::answer(&state).await,

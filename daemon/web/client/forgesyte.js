@@ -292,7 +292,6 @@ export class StreamClient extends EventTarget {
 		this.#end(error, { code, asked: false });
 	}
 
-	/** What there is to do when a connection has ended, one way or the other. */
 	#end(error, { code, asked }) {
 		const waiting = [...this.#waiting.values()];
 		this.#waiting.clear();

@@ -2,6 +2,7 @@
 
 /** Replies that an iterator keeps for its reader. */
 const ITERATOR_REPLIES = 64;
+const DONE = { value: undefined, done: true };
 
 /** Replies for one reader: the newest ones, where it reads too slowly. */
 export class Replies {
@@ -33,8 +34,8 @@ export class Replies {
 		const [first, ...others] = this.#readers.splice(0);
 		if (!first) this.#error = error;
 		else if (error) first.reject(error);
-		else first.resolve({ value: undefined, done: true });
-		for (const reader of others) reader.resolve({ value: undefined, done: true });
+		else first.resolve(DONE);
+		for (const reader of others) reader.resolve(DONE);
 	}
 
 	next() {
@@ -42,7 +43,7 @@ export class Replies {
 		const error = this.#error;
 		this.#error = undefined;
 		if (error) return Promise.reject(error);
-		if (this.#ended) return Promise.resolve({ value: undefined, done: true });
+		if (this.#ended) return Promise.resolve(DONE);
 		const reader = withResolvers();
 		this.#readers.push(reader);
 		return reader.promise;

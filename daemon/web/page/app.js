@@ -128,7 +128,6 @@ function stream(source, chosen) {
 
 const showPaused = () => setState("Paused: this tab is in the background");
 
-/** An error of the stream, for a banner. */
 const words = ({ code, meaning, detail }) => ({ title: meaning, code, text: detail });
 
 function tellBack(matter, title) {
@@ -204,12 +203,12 @@ byId("stage").ondrop = (event) => {
 	settings.drop(event.dataTransfer.files);
 };
 
-// Browsers give a tab in the background no pictures: it sends nothing, and says so.
 document.addEventListener("visibilitychange", () => (document.hidden ? running?.pause() : running?.resume()));
 
 board.addEventListener("lists", ({ detail }) => {
 	cameras = detail.cameras;
 	settings.setPipelines(detail.pipelines);
+	settings.setRefused(detail.rejections);
 	settings.setCameras(cameras);
 	figures.find(detail.sessions);
 	running?.again?.();

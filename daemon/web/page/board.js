@@ -5,7 +5,7 @@ import { bytes, duration } from "./numbers.js";
 
 const EVERY_MS = 2000;
 
-/** Events: `lists` with `{pipelines, cameras, sessions}`; `unauthorized`, which ends the asking; `unreachable`, and then `reached`;
+/** Events: `lists` with `{pipelines, rejections, cameras, sessions}`; `unauthorized`, which ends the asking; `unreachable`, and then `reached`;
  * `version`, when the board was updated. */
 export class Board extends Teller {
 	#api;

@@ -5,7 +5,6 @@ import { CHART_S, milliseconds } from "./numbers.js";
 /** Tops of the scale, in milliseconds. */
 const SCALES = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 60_000];
 
-/** Draws seconds as `ReplyTimes` has them. */
 export function drawChart(canvas, seconds) {
 	const { clientWidth: width, clientHeight: height } = canvas;
 	const density = devicePixelRatio;

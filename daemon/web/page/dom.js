@@ -15,7 +15,7 @@ export function element(name, properties = {}, ...content) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** Sets a text where it is another one: nothing is laid out anew in vain. */
+/** Lays nothing out anew where the text is the same. */
 export function setText(node, text) {
 	if (node.textContent !== text) node.textContent = text;
 }

@@ -3,7 +3,6 @@
 const LABEL_HEIGHT = 17;
 const PADDING = 4;
 
-/** A canvas over the stage with as many pixels as the screen has there. */
 export class Overlay {
 	#canvas;
 	/** What is shown, to draw it again when the stage changes its size. */

@@ -19,7 +19,6 @@ export class Settings extends Teller {
 		form.oninput = refresh;
 		form.onchange = ({ target: { name, files } }) => this.#changed(name, files);
 		this.setDevices([]);
-		// Browsers give a camera only to pages from https or localhost: the page says so, and every way to one.
 		byId("insecure").hidden = isSecureContext;
 		const { hostname, origin, port } = location;
 		setText(byId("ssh"), `ssh -L 8000:localhost:${port || 80} ${hostname}`);
@@ -58,6 +57,14 @@ export class Settings extends Teller {
 		if (wanted && !pipelines.some(({ id }) => id === wanted)) options.push([wanted, `${wanted} (not on the board)`]);
 		setOptions(field.pipeline, options);
 		if (wanted) field.pipeline.value = wanted;
+	}
+
+	/** The first few of the files that the board refused, with their reasons. */
+	setRefused(files) {
+		const say = ({ file, reason, kept_previous: kept }) =>
+			`${file} was refused: ${reason}.${kept ? " Its earlier version still serves." : ""}`;
+		const more = files.length > 3 ? [`${files.length - 3} more files were refused.`] : [];
+		setText(byId("refused"), [...files.slice(0, 3).map(say), ...more].join("\n"));
 	}
 
 	/** The browser's cameras, which have names once one was permitted. */
@@ -110,7 +117,6 @@ function restore() {
 	}
 }
 
-/** A camera of the board in a sentence. */
 function describe({ state, pipeline_id: pipeline, fps, last_error: error, pipeline_error: trouble }) {
 	const more = state === "down" ? error?.detail : state !== "idle" && `${fps.toFixed(1)} frames a second`;
 	return [state, more, pipeline ? `runs ${pipeline}` : "runs no pipeline", trouble].filter(Boolean).join("; ");

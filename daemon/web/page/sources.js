@@ -132,7 +132,6 @@ class VideoSource extends Teller {
 	}
 }
 
-/** The same picture again and again. */
 class PictureSource extends Teller {
 	preview = null;
 	#bitmap;

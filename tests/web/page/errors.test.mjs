@@ -30,6 +30,20 @@ test("a pipeline that vanishes on reload: the stream goes on, and the next one i
   await close();
 });
 
+test("a refused pipeline file is told beside the list with its reason, until it is mended", async () => {
+  const { page, close } = await open();
+  const told = () => page.textContent("#refused");
+  assert.equal(await told(), "");
+  await ask("break-finder");
+  await waitText(page, "#refused", "finder.toml was refused: ");
+  assert.match(await told(), /^finder\.toml was refused: node "finder": .*"guess".*\. Its earlier version still serves\.$/);
+  assert.equal(await page.getByRole("status").filter({ hasText: "finder.toml" }).count(), 1, "screen readers hear of it");
+  assert.match(await page.textContent("[name=pipeline]"), /finder/);
+  await ask("mend-finder");
+  await eventually("nothing to be refused", async () => (await told()) === "");
+  await close();
+});
+
 test("what the board does not answer leaves the rest of the page in peace", async () => {
   const { page, close } = await open({ expected: FAILED_REQUESTS });
   assert.match(await page.textContent("[name=pipeline]"), /spare/);

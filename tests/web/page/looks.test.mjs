@@ -46,9 +46,12 @@ for (const [name, options] of [
     await ask("take-away-noop");
     await page.click("#start");
     await waitText(page, "[role=alert] code", "invalid_pipeline");
+    await ask("break-yard");
+    await waitText(page, "#refused", "yard.toml was refused: ");
     await check(page);
     await shoot(page, `${name}-refused`);
     await ask("give-back-noop");
+    await ask("remove-yard");
     await page.evaluate(() => document.getElementById("ask").showModal());
     await check(page);
     await shoot(page, `${name}-token`);
