@@ -1,6 +1,6 @@
 //! Where the engine program finds libtorch: in `../lib` beside itself once installed, and in the libtorch of the build while
 //! developing. Also hands on the version that it is built for; the front is built with the same libtorch at hand, so that the
-//! two agree. Compiles the operators that the engine program brings, against that libtorch's headers.
+//! two agree. Compiles the C++ that the engine program brings, against that libtorch's headers.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -15,7 +15,7 @@ fn main() {
         if env::var("PROFILE").is_ok_and(|profile| profile == "debug") {
             println!("cargo::rustc-link-arg=-Wl,-rpath,{}", libtorch.join("lib").display());
         }
-        compile_operators(&libtorch);
+        compile_cpp(&libtorch);
     }
     // One that is not there would have cargo run this, and compile the daemon, each time.
     for file in ["build-version", "version.py"].map(|name| libtorch.join(name)).iter().filter(|file| file.exists()) {
@@ -30,9 +30,9 @@ fn main() {
     }
 }
 
-/// Compiles the C++ of `src/pipeline/operators`, as torch-sys does its own: the same standard, the same form of `std::string`.
+/// Compiles the C++ of `src/pipeline/operators` and `src/pipeline/torch`, as torch-sys does its own: the same standard, the same form of `std::string`.
 #[cfg(feature = "engine")]
-fn compile_operators(libtorch: &Path) {
+fn compile_cpp(libtorch: &Path) {
     let folder = Path::new("src/pipeline/operators");
     println!("cargo::rerun-if-changed={}", folder.display());
     println!("cargo::rerun-if-env-changed=LIBTORCH_CXX11_ABI");
@@ -45,7 +45,10 @@ fn compile_operators(libtorch: &Path) {
         build.flag("-isystem").flag(libtorch.join(headers));
     }
     build.files(["nms.cpp", "register.cpp", "roi_align.cpp"].map(|file| folder.join(file)));
-    build.compile("forgesyted_operators");
+    let text = Path::new("src/pipeline/torch/text.cpp");
+    println!("cargo::rerun-if-changed={}", text.display());
+    build.file(text);
+    build.compile("forgesyted_cpp");
 }
 
 /// The version that a libtorch folder states, as `daemon/src/launch/libtorch.rs` reads it at run time.

@@ -70,6 +70,18 @@ fn a_node_runs_in_its_own_precision_or_in_the_engines() {
 }
 
 #[test]
+fn a_module_that_writes_into_its_input_is_compared_on_the_same_picture() {
+    let writes = module("Tensor", "_0 = torch.mul_(x, 0.5)\nreturn torch.mean(x, dtype=6)");
+    let settings = "input_size = [64, 48]\nprecision = \"bf16\"";
+    let daemon =
+        Daemon::builder().model("writes", &writes).pipeline("writes", &measure_node("writes", settings)).start();
+    let said = daemon.events().of_kind("precision").pop().unwrap();
+    assert!(said["largest_difference"].as_f64().unwrap() < 0.02, "{said}");
+    let half = daemon.client("writes").ask(&frames::white())["writes"].as_f64().unwrap();
+    assert!((half - 0.5).abs() < 0.01, "{half}");
+}
+
+#[test]
 fn check_says_what_half_precision_does() {
     let checked = builder().run("check");
     let said = String::from_utf8_lossy(&checked.stdout);

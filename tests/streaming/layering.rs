@@ -114,9 +114,10 @@ fn this_test_sees_what_it_looks_for() {
 #[test]
 fn dangerous_names_stand_in_few_files() {
     let unsafe_block = ["unsafe", " {"].concat();
-    let native = ["engine/native.rs", "launch/signals.rs", "source/camera/v4l2/sys/"];
+    let native = ["engine/native.rs", "launch/signals.rs", "pipeline/torch/sys.rs", "source/camera/v4l2/sys/"];
     for (name, homes) in [
-        ("CModule", &["pipeline/torch/module.rs", "pipeline/torch/trial.rs"][..]),
+        ("CModule", &["pipeline/torch/sys.rs"][..]),
+        ("torch_sys", &["pipeline/torch/sys.rs"]),
         (&unsafe_block, &native),
         ("allow(unsafe_code)", &native),
         ("v4l::", &["source/camera/v4l2/sys/"]),

@@ -4,7 +4,7 @@
 use serde_json::{Map, Number, Value};
 use tch::{Device, IValue, Kind, TchError, Tensor};
 
-use super::short;
+use super::{short, sys};
 
 /// Most numbers that one run of a module may return as JSON.
 pub const MAX_NUMBERS: usize = 4096;
@@ -44,7 +44,7 @@ pub(super) fn to_json(value: IValue, numbers_left: &mut usize) -> Result<Value, 
             };
             entries.into_iter().map(entry).collect::<Result<Map<_, _>, String>>().map(Value::Object)
         }
-        _ => Err("the module returned an object that has no JSON form; return a dict, tensors or numbers".to_owned()),
+        _ => Err(no_form()),
     }
 }
 
@@ -52,19 +52,9 @@ fn tensor_to_json(tensor: &Tensor, numbers_left: &mut usize) -> Result<Value, St
     if !tensor.defined() {
         return Ok(Value::Null);
     }
-    let count = tensor.numel();
-    let shape = tensor.size();
-    // Empty lists cost too: a tensor of shape [100000000, 0] has no number and a hundred million of them.
-    let lists: usize = shape
-        .iter()
-        .scan(1_usize, |product, &size| {
-            *product = product.saturating_mul(usize::try_from(size).unwrap_or(0));
-            Some(*product)
-        })
-        .max()
-        .unwrap_or(0);
-    *numbers_left = numbers_left.checked_sub(count.max(lists)).ok_or_else(too_many)?;
     let wrong = |error: TchError| format!("the module's tensor cannot be read: {}", short(&error.to_string()));
+    let shape = sys::shape(tensor).map_err(wrong)?;
+    *numbers_left = numbers_left.checked_sub(numbers_of(&shape)).ok_or_else(too_many)?;
     let kind = tensor.f_kind().map_err(wrong)?;
     let flat = |kind: Kind| tensor.f_to_device(Device::Cpu)?.f_to_kind(kind)?.f_reshape([-1])?.f_contiguous();
     let values: Vec<Value> = match kind {
@@ -103,6 +93,21 @@ fn number(value: f64) -> Value {
     Number::from_f64(rounded + 0.0).map_or(Value::Null, Value::Number)
 }
 
-fn too_many() -> String {
+/// What a tensor of this shape takes of [`MAX_NUMBERS`]. Empty lists cost too: a tensor of shape [100000000, 0] has no number
+/// and a hundred million of them.
+pub(super) fn numbers_of(shape: &[i64]) -> usize {
+    let lists = shape.iter().scan(1_usize, |product, &size| {
+        *product = product.saturating_mul(usize::try_from(size).unwrap_or(0));
+        Some(*product)
+    });
+    // The last of them is the number of numbers; without dimensions it is one number.
+    lists.max().unwrap_or(1)
+}
+
+pub(super) fn too_many() -> String {
     format!("the module returned more than {MAX_NUMBERS} numbers; reduce them in the module")
+}
+
+pub(super) fn no_form() -> String {
+    "the module returned an object that has no JSON form; return a dict, tensors or numbers".to_owned()
 }

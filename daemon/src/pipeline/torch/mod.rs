@@ -1,13 +1,16 @@
 //! libtorch, seen from pipelines. Lives here: threads, devices and error texts (this file), TorchScript modules (`module`),
-//! what they are fed (`input`) and what they return (`returned`, `json`), half precision beside float32 (`trial`). The only room that names tch. Every call is tch's fallible
+//! what they are fed (`input`) and what they return (`read` out of
+//! libtorch, then `returned`, `json`), the calls of torch-sys (`sys`), half precision beside float32 (`trial`). The only room that names tch. Every call is tch's fallible
 //! form; an error's text is cut to its first useful line, since libtorch adds C++ frames and prints whole tensors.
 
 mod cache;
 mod input;
 mod json;
 mod module;
+mod read;
 mod returned;
 mod rows;
+mod sys;
 mod trial;
 
 use tch::{Kind, Tensor};
@@ -15,6 +18,7 @@ use tch::{Kind, Tensor};
 pub use input::{Input, Normalise};
 pub use json::MAX_NUMBERS;
 pub use module::Module;
+pub use read::MAX_JSON_BYTES;
 pub use returned::{Array, Returned};
 pub use tch::Device;
 pub use trial::{Comparison, Trial};

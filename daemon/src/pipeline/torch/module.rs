@@ -1,28 +1,29 @@
 //! A TorchScript module: loaded once, run by all workers.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tch::{CModule, Device, IValue, Kind, TchError, Tensor};
+use tch::{Device, IValue, Kind, TchError, Tensor};
 
 use super::cache::{Cache, Key};
 use super::input::{Input, Normalise};
 use super::json::{self, MAX_NUMBERS};
+use super::read::Limits;
 use super::returned::Returned;
+use super::sys::{self, Argument, Script};
 use super::trial::Trial;
 use super::{TORCH_VERSION, rows, short};
 use crate::config::Precision;
 
 /// Modules in use, of all pipelines.
-static LOADED: Cache<CModule> = Cache::new();
+static LOADED: Cache<Script> = Cache::new();
 
 /// A TorchScript module on a device. Running it is thread safe; workers and pipelines share it.
 #[derive(Debug)]
 pub struct Module {
-    module: Arc<CModule>,
+    module: Arc<Script>,
     device: Device,
     /// What its weights and float inputs are turned to.
     kind: Kind,
@@ -65,7 +66,7 @@ impl Module {
     /// # Errors
     /// libtorch's error, shortened, or an output that is neither tensors, numbers, text nor lists and dicts of them.
     pub fn run(&self, input: &Input, normalise: &Normalise) -> Result<Returned, String> {
-        Returned::from_libtorch(self.forward(input, normalise)?)
+        Returned::from_libtorch(self.forward(input, normalise, Limits::of_plain(input.len()))?)
     }
 
     /// Runs the module on a list of pictures, each a float32 tensor `[3, H, W]`, 0 to 1, of its own size, as torchvision's
@@ -77,9 +78,9 @@ impl Module {
         let tensor = |picture: &Input| picture.to_tensor(&Normalise::Unit, self.device)?.f_squeeze_dim(0);
         let list = pictures.iter().map(tensor).collect::<Result<Vec<Tensor>, _>>();
         let list = list.map_err(|error| short(&error.to_string()))?;
-        Returned::from_libtorch(self.tried(|module, kind| {
-            let list = list.iter().map(|picture| turned(picture, kind)).collect::<Result<_, _>>()?;
-            module.forward_is(&[IValue::TensorList(list)])
+        Returned::from_libtorch(self.tried(Limits::of_plain(pictures.len()), |module, kind| {
+            let list = list.iter().map(|picture| self.turned(picture, kind)).collect::<Result<Vec<Tensor>, _>>()?;
+            module.forward(Argument::List(&list))
         })?)
     }
 
@@ -89,7 +90,7 @@ impl Module {
     /// # Errors
     /// libtorch's error, shortened, or an output that has no JSON form.
     pub fn run_to_json(&self, input: &Input, normalise: &Normalise) -> Result<Value, String> {
-        json::to_json(self.forward(input, normalise)?, &mut { MAX_NUMBERS })
+        json::to_json(self.forward(input, normalise, Limits::of_json(1))?, &mut { MAX_NUMBERS })
     }
 
     /// Runs the module once on a batch of pictures and gives what it returned for each, in their order.
@@ -97,7 +98,7 @@ impl Module {
     /// # Errors
     /// As [`Module::run`], and an output that is not one row a picture.
     pub fn run_rows(&self, input: &Input, normalise: &Normalise) -> Result<Vec<Returned>, String> {
-        self.rows(input, normalise, Returned::from_libtorch)
+        self.rows(input, normalise, Limits::of_plain(input.len()), Returned::from_libtorch)
     }
 
     /// [`Module::run_rows`] as JSON.
@@ -105,41 +106,54 @@ impl Module {
     /// # Errors
     /// As [`Module::run_to_json`], and an output that is not one row a picture.
     pub fn run_rows_to_json(&self, input: &Input, normalise: &Normalise) -> Result<Vec<Value>, String> {
-        self.rows(input, normalise, |row| json::to_json(row, &mut { MAX_NUMBERS }))
+        let limits = Limits::of_json(input.len());
+        self.rows(input, normalise, limits, |row| json::to_json(row, &mut { MAX_NUMBERS }))
     }
 
     fn rows<T>(
         &self,
         input: &Input,
         normalise: &Normalise,
+        limits: Limits,
         read: impl Fn(IValue) -> Result<T, String>,
     ) -> Result<Vec<T>, String> {
-        let output = self.forward(input, normalise)?;
+        let output = self.forward(input, normalise, limits)?;
         (0..input.len()).map(|at| read(rows::row(&output, at, input.len())?)).collect()
     }
 
-    fn forward(&self, input: &Input, normalise: &Normalise) -> Result<IValue, String> {
+    fn forward(&self, input: &Input, normalise: &Normalise, limits: Limits) -> Result<IValue, String> {
         let input = input.to_tensor(normalise, self.device).map_err(|error| short(&error.to_string()))?;
-        self.tried(|module, kind| module.forward_is(&[IValue::Tensor(turned(&input, kind)?)]))
+        self.tried(limits, |module, kind| module.forward(Argument::Tensor(&self.turned(&input, kind)?)))
     }
 
-    /// Runs the module, beside the one in float32 while its trial runs.
-    fn tried(&self, forward: impl Fn(&CModule, Kind) -> Result<IValue, TchError>) -> Result<IValue, String> {
-        let run = || forward(&self.module, self.kind);
+    /// Floats are turned to the module's own kind; bytes are the module's to turn. A module may write into what it is given,
+    /// so the one that runs beside another gets a copy.
+    fn turned(&self, input: &Tensor, kind: Kind) -> Result<Tensor, TchError> {
+        let own = input.f_kind()?;
+        let kind = if own == Kind::Float { kind } else { own };
+        input.f_to_dtype(kind, false, self.trial.is_some() && kind == own)
+    }
+
+    /// Runs the module, beside the one in float32 while its trial runs, and reads what it returned within the limits.
+    fn tried(
+        &self,
+        limits: Limits,
+        forward: impl Fn(&Script, Kind) -> Result<sys::Value, TchError>,
+    ) -> Result<IValue, String> {
+        let read = |module: &Script, kind| {
+            let returned = forward(module, kind).map_err(|error| short(&error.to_string()))?;
+            limits.read(&returned)
+        };
+        let run = || read(&self.module, self.kind);
         match &self.trial {
-            Some(trial) => trial.run(|reference| forward(reference, Kind::Float), run),
-            None => run().map_err(|error| short(&error.to_string())),
+            Some(trial) => trial.run(|reference| read(reference, Kind::Float), run),
+            None => run(),
         }
     }
 }
 
-/// Floats are turned to the module's own kind; bytes are the module's to turn.
-fn turned(input: &Tensor, kind: Kind) -> Result<Tensor, TchError> {
-    if input.f_kind()? == Kind::Float { input.f_to_kind(kind) } else { Ok(input.shallow_clone()) }
-}
-
 /// The module of these bytes, on this device, in this precision: the one in use, or else loaded.
-fn shared(file: &Path, device: Device, precision: Precision) -> Result<Arc<CModule>, String> {
+fn shared(file: &Path, device: Device, precision: Precision) -> Result<Arc<Script>, String> {
     let unreadable = |error: io::Error| format!("model {} cannot be read: {error}", file.display());
     let key = Key::of(file, device, precision).map_err(unreadable)?;
     LOADED.get_or_load(key.clone(), || {
@@ -153,22 +167,23 @@ fn shared(file: &Path, device: Device, precision: Precision) -> Result<Arc<CModu
     })
 }
 
-fn load(file: &Path, device: Device, precision: Precision) -> Result<CModule, String> {
+fn load(file: &Path, device: Device, precision: Precision) -> Result<Script, String> {
     let refused = |error: TchError| {
         let text = error.to_string();
         let reason = lacking(&text).unwrap_or_else(|| short(&text));
         format!("model {} does not load as TorchScript: {reason}", file.display())
     };
-    let mut module = CModule::load_on_device(file, device).map_err(refused)?;
-    module.f_set_eval().map_err(refused)?;
+    let mut module = Script::load(file, device).map_err(refused)?;
+    module.set_eval().map_err(refused)?;
     let kind = match precision {
         Precision::Fp32 => return Ok(module),
         Precision::Fp16 => Kind::Half,
         Precision::Bf16 => Kind::BFloat16,
     };
-    // tch has no fallible form of it: memory may run out.
-    catch_unwind(AssertUnwindSafe(|| module.to(device, kind, false)))
-        .map_err(|_| format!("the weights of model {} cannot be turned to {precision}", file.display()))?;
+    module.turn_to(device, kind).map_err(|error| {
+        let reason = short(&error.to_string());
+        format!("the weights of model {} cannot be turned to {precision}: {reason}", file.display())
+    })?;
     Ok(module)
 }
 

@@ -2,10 +2,10 @@
 
 use tch::{Device, IValue, Kind, TchError, Tensor};
 
-use super::short;
+use super::{short, sys};
 
-/// Most numbers in one tensor that is taken out of libtorch: a mask of 20 classes at 1280 × 1280 has half of it.
-const MAX_VALUES: usize = 64 << 20;
+/// Most numbers in the tensors of one picture's output that are taken out of libtorch: a mask of 20 classes at 1280 × 1280 has half of it.
+pub(super) const MAX_VALUES: usize = 64 << 20;
 
 /// A tensor's numbers, on the CPU, as float32 whatever it held; rows of the last dimension lie together.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -75,7 +75,7 @@ impl Returned {
                 };
                 Returned::Dict(entries.into_iter().map(entry).collect::<Result<_, String>>()?)
             }
-            _ => return Err("the module returned an object; return tensors, or lists and dicts of them".to_owned()),
+            _ => return Err(no_form()),
         })
     }
 }
@@ -89,17 +89,28 @@ fn tensor_of(tensor: &Tensor) -> Result<Returned, String> {
     if !tensor.defined() {
         return Ok(Returned::None);
     }
-    if tensor.numel() > MAX_VALUES {
-        return Err(format!(
-            "the module returned a tensor of shape {:?}; at most {MAX_VALUES} numbers are taken",
-            tensor.size()
-        ));
-    }
     let wrong = |error: TchError| format!("the module's tensor cannot be read: {}", short(&error.to_string()));
+    let shape = sys::shape(tensor).map_err(wrong)?;
+    if numbers_of(&shape) > MAX_VALUES {
+        return Err(too_many(&shape));
+    }
     let flat = || tensor.f_to_kind(Kind::Float)?.f_to_device(Device::Cpu)?.f_contiguous()?.f_view([-1]);
     let values = Vec::try_from(&flat().map_err(wrong)?).map_err(wrong)?;
-    let shape = tensor.size().into_iter().map(|size| usize::try_from(size).unwrap_or(0)).collect();
+    let shape = shape.into_iter().map(|size| usize::try_from(size).unwrap_or(0)).collect();
     Ok(Returned::Tensor(Array { shape, values }))
+}
+
+/// How many numbers a tensor of this shape has.
+pub(super) fn numbers_of(shape: &[i64]) -> usize {
+    shape.iter().fold(1, |numbers, &size| usize::saturating_mul(numbers, usize::try_from(size).unwrap_or(0)))
+}
+
+pub(super) fn too_many(shape: &[i64]) -> String {
+    format!("the module returned a tensor of shape {shape:?}; at most {MAX_VALUES} numbers are taken")
+}
+
+pub(super) fn no_form() -> String {
+    "the module returned an object; return tensors, or lists and dicts of them".to_owned()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use tch::{IValue, TchError, Tensor};
 
-use super::short;
+use super::{short, sys};
 
 /// Row `at` of an output for `of` pictures: of every tensor the part `at..at + 1` of its first dimension.
 ///
@@ -30,9 +30,10 @@ pub(super) fn row(value: &IValue, at: usize, of: usize) -> Result<IValue, String
 }
 
 fn row_of(tensor: &Tensor, at: usize, of: usize) -> Result<Tensor, String> {
-    let (shape, number) = (tensor.size(), |value: usize| i64::try_from(value).unwrap_or(i64::MAX));
+    let wrong = |error: TchError| short(&error.to_string());
+    let (shape, number) = (sys::shape(tensor).map_err(wrong)?, |value: usize| i64::try_from(value).unwrap_or(i64::MAX));
     if shape.first() != Some(&number(of)) {
         return Err(format!("of {of} pictures the module returned a tensor of shape {shape:?}, not {of} rows"));
     }
-    tensor.f_narrow(0, number(at), 1).map_err(|error: TchError| short(&error.to_string()))
+    tensor.f_narrow(0, number(at), 1).map_err(wrong)
 }

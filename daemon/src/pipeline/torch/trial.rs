@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tch::{CModule, Device, IValue, Kind, TchError, Tensor};
+use tch::{Device, IValue, Kind, TchError, Tensor};
 
 use super::short;
+use super::sys::Script;
 use crate::config::Precision;
 
 /// What half precision did on the sample frame.
@@ -44,12 +45,12 @@ pub struct Trial {
 #[derive(Debug)]
 struct State {
     /// The module in float32.
-    reference: Arc<CModule>,
+    reference: Arc<Script>,
     found: Option<Difference>,
 }
 
 impl Trial {
-    pub(super) fn new(reference: Arc<CModule>, precision: Precision) -> Self {
+    pub(super) fn new(reference: Arc<Script>, precision: Precision) -> Self {
         Trial { precision, runs: AtomicBool::new(true), state: Mutex::new(Some(State { reference, found: None })) }
     }
 
@@ -70,25 +71,23 @@ impl Trial {
     /// Runs the module, and while the trial runs, the one in float32 before it.
     ///
     /// # Errors
-    /// libtorch's, shortened; it says whether the module runs in float32.
+    /// Those of the runs; it says whether the module runs in float32.
     pub(super) fn run(
         &self,
-        in_fp32: impl Fn(&CModule) -> Result<IValue, TchError>,
-        module: impl Fn() -> Result<IValue, TchError>,
+        in_fp32: impl Fn(&Script) -> Result<IValue, String>,
+        module: impl Fn() -> Result<IValue, String>,
     ) -> Result<IValue, String> {
-        let failed = |error: TchError| short(&error.to_string());
         if !self.runs.load(Ordering::Relaxed) {
-            return module().map_err(failed);
+            return module();
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(state) = state.as_mut() else { return module().map_err(failed) };
-        let (_, expected, fp32_took) = timed(|| in_fp32(&state.reference)).map_err(failed)?;
+        let Some(state) = state.as_mut() else { return module() };
+        let (_, expected, fp32_took) = timed(|| in_fp32(&state.reference))?;
         let (output, found, took) = timed(module).map_err(|error| {
             format!(
                 "it runs in fp32, and not in {0}: {1}. Take precision = \"fp32\", or export the module without numbers that are fixed to \
                  float32 (not frozen)",
-                self.precision,
-                short(&error.to_string())
+                self.precision, error
             )
         })?;
         let before = state.found.map_or((Duration::MAX, Duration::MAX), |found| (found.took, found.fp32_took));
@@ -103,11 +102,11 @@ impl Trial {
 }
 
 /// Runs it and fetches its floats, for which a GPU has to come to its end.
-fn timed(run: impl Fn() -> Result<IValue, TchError>) -> Result<(IValue, Vec<f64>, Duration), TchError> {
+fn timed(run: impl Fn() -> Result<IValue, String>) -> Result<(IValue, Vec<f64>, Duration), String> {
     let started = Instant::now();
     let output = run()?;
     let mut floats = Vec::new();
-    collect(&output, &mut floats)?;
+    collect(&output, &mut floats).map_err(|error| short(&error.to_string()))?;
     Ok((output, floats, started.elapsed()))
 }
 
