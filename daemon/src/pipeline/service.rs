@@ -12,10 +12,11 @@ use super::frame::Frame;
 use super::image::{self, DecodeError, Decoder, ImageNeed, Picture, Scaler};
 use super::nodes::{Node, NodeFrame};
 use super::state::{PipelineState, Turn};
+use super::torch;
 use crate::protocol::{ErrorCode, StreamError};
 
-/// Most bytes of a frame's result as JSON text. Numbers are limited already; strings of a module are not.
-const MAX_RESULT_BYTES: usize = 1 << 20;
+/// Most bytes of a frame's result as JSON text. Each module's output is limited already; all together are not.
+const MAX_RESULT_BYTES: usize = torch::MAX_JSON_BYTES;
 
 /// A defect of a node kind; it costs the frame's session and nothing else.
 const NO_OUTPUT: &str = "it gave no output for the frame";
@@ -161,12 +162,13 @@ impl Underway<'_> {
 fn run(pipeline: &Pipeline, runs: &mut [FrameRun<'_>], scratch: &mut Scratch) -> Vec<Result<String, FrameFailure>> {
     let Scratch { decoders, scaler } = scratch;
     decoders.resize_with(runs.len().max(decoders.len()), Decoder::default);
-    runs.iter_mut().for_each(|run| run.state.begin_frame(pipeline));
     let mut underway: Vec<Result<Underway<'_>, FrameFailure>> = runs
-        .iter()
+        .iter_mut()
         .zip(decoders)
         .map(|(run, decoder)| {
             let image = decode(pipeline, run.frame, decoder)?;
+            // After it: a frame that cannot be decoded leaves nothing behind, whoever sends it, and so no turn of a node moves.
+            run.state.begin_frame(pipeline);
             Ok(Underway { image, outputs: Vec::new(), carried: Vec::new() })
         })
         .collect();

@@ -1,13 +1,15 @@
-//! Nothing of a frame reaches into the next one, whatever the frame is: decoders and encoders that are kept give what fresh ones give.
+//! Nothing of a frame reaches into the next one, whatever the frame is: decoders, encoders and scalers that are kept give what fresh
+//! ones give.
 
 use bytes::Bytes;
 use proptest::prelude::{any, prop_assert_eq, prop_oneof, proptest};
 use proptest::strategy::{Just, Strategy};
 use proptest::test_runner::Config;
 
-use super::{Decoder, ImageNeed, sample_jpeg};
+use super::{Decoder, ImageNeed, Picture, Placement, Scaler, sample_jpeg};
+use crate::pipeline::detection::Bounds;
 use crate::pipeline::encode::Encoder;
-use crate::pipeline::frame::{Frame, Rotation};
+use crate::pipeline::frame::{Frame, FrameData, PixelLayout, RawPicture, Rotation};
 use crate::pipeline::jpeg;
 
 /// The start of a JPEG of 8x8 pixels: its frame header.
@@ -123,5 +125,103 @@ proptest! {
             encoder.frame_as_jpeg(&mut decoder, &sound, 70),
             Encoder::default().frame_as_jpeg(&mut Decoder::default(), &sound, 70)
         );
+    }
+}
+
+/// A raw picture as a camera may bring it: any layout, size, stride and number of bytes, most of them fitting.
+fn raw() -> impl Strategy<Value = Frame> {
+    let layouts = [
+        PixelLayout::Yuyv,
+        PixelLayout::Uyvy,
+        PixelLayout::Nv12,
+        PixelLayout::Yu12,
+        PixelLayout::Grey,
+        PixelLayout::Rgb3,
+        PixelLayout::Bgr3,
+    ];
+    let turns = [Rotation::None, Rotation::Quarter, Rotation::Half, Rotation::ThreeQuarters];
+    let sizes = (0..40_usize, 0..40_usize, 0..9_usize, 0..3_usize, any::<bool>());
+    (proptest::sample::select(layouts.to_vec()), proptest::sample::select(turns.to_vec()), sizes, any::<u8>()).prop_map(
+        |(layout, rotation, (width, height, padding, missing, even), seed)| {
+            let (width, height) = if even { (width & !1, height & !1) } else { (width, height) };
+            let stride = width * 3 + padding;
+            let bytes = (stride * height * 3 / 2).saturating_sub(if missing == 0 { stride } else { 0 });
+            let bytes: Vec<u8> = (0..bytes).map(|at| (at * 31 % 253) as u8 ^ seed).collect();
+            let raw = RawPicture { layout, width, height, stride, bytes: bytes.into() };
+            Frame { data: FrameData::Raw(raw), rotation }
+        },
+    )
+}
+
+/// One thing that a scaler is asked for.
+#[derive(Clone, Debug)]
+struct Asked {
+    what: u8,
+    from: (usize, usize),
+    decoded_smaller: usize,
+    to: (usize, usize),
+    corners: [f32; 4],
+    level: u8,
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    let side = || 1..48_usize;
+    let corner = || -8.0..56.0_f32;
+    let corners = (corner(), corner(), corner(), corner());
+    (0..3_u8, (side(), side()), 1..3_usize, (side(), side()), corners, any::<u8>()).prop_map(
+        |(what, from, decoded_smaller, to, (x1, y1, x2, y2), level)| Asked {
+            what,
+            from,
+            decoded_smaller,
+            to,
+            corners: [x1, y1, x2, y2],
+            level,
+        },
+    )
+}
+
+/// Pixels, and where the frame lies in them.
+type Scaled = (Vec<u8>, Option<Placement>);
+
+/// What the scaler gives.
+fn scaled(scaler: &mut Scaler, asked: &Asked) -> Result<Option<Scaled>, String> {
+    let ((width, height), smaller) = (asked.from, asked.decoded_smaller);
+    let rgb: Vec<u8> = (0..width * height * 3).map(|at| (at * 17 % 251) as u8 ^ asked.level).collect();
+    let picture = Picture { rgb: &rgb, width, height, frame_size: (width * smaller, height * smaller) };
+    let [x1, y1, x2, y2] = asked.corners;
+    match asked.what {
+        0 => scaler.stretch(&picture, asked.to.0, asked.to.1).map(|pixels| Some((pixels.to_vec(), None))),
+        1 => {
+            let boxed = scaler.letterbox(&picture, asked.to.0, asked.to.1, asked.level);
+            boxed.map(|(pixels, placement)| Some((pixels.to_vec(), Some(placement))))
+        }
+        _ => {
+            let crop = scaler.crop(&picture, Bounds { x1, y1, x2, y2 }, asked.to.0, asked.to.1);
+            crop.map(|pixels| pixels.map(|pixels| (pixels.to_vec(), None)))
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(Config::with_cases(2000))]
+
+    #[test]
+    fn nothing_of_a_raw_picture_survives_it(frames in proptest::collection::vec(raw(), 2..6)) {
+        let mut kept = Decoder::default();
+        for frame in &frames {
+            let picture = |decoder: &mut Decoder| {
+                let decoded = decoder.decode(frame, ImageNeed::Whole).map_err(|error| error.to_string());
+                decoded.map(|picture| (picture.rgb.to_vec(), picture.width, picture.height))
+            };
+            prop_assert_eq!(picture(&mut kept), picture(&mut Decoder::default()));
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_picture_stays_in_the_scaler(all in proptest::collection::vec(asked(), 2..8)) {
+        let mut kept = Scaler::default();
+        for asked in &all {
+            prop_assert_eq!(scaled(&mut kept, asked), scaled(&mut Scaler::default(), asked), "{:?}", asked);
+        }
     }
 }
