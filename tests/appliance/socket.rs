@@ -107,7 +107,7 @@ fn libtorch_that_comes_late_brings_the_socket_back_too() {
 fn a_socket_unit_may_have_two_ports_and_one_that_is_no_port_is_refused_once() {
     let appliance = Appliance::installed();
     let with = |line: &str| {
-        appliance.write("/etc/systemd/system/forgesyted.socket.d/test.conf", &format!("[Socket]\n{line}\n"));
+        appliance.write("/etc/systemd/system/forgesyted.socket.d/test.conf", format!("[Socket]\n{line}\n"));
         appliance.sh("systemctl daemon-reload && systemctl stop forgesyted forgesyted.socket");
         let since = appliance.now();
         appliance.sh("systemctl start forgesyted.socket; systemctl start forgesyted || true");
