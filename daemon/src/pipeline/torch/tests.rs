@@ -40,7 +40,7 @@ fn floats_have_six_digits_and_whole_numbers_all_of_theirs() {
         (16_777_217.0, "16777217.0"),
         (1.234_567_89e-7, "1.23457e-7"),
         (f64::MIN_POSITIVE, "2.22507e-308"),
-        (f64::MAX, "1.7976931348623157e308"),
+        (f64::MAX, "1.7976931348623157e+308"),
         (-0.0, "0.0"),
         (f64::NEG_INFINITY, "null"),
     ] {
