@@ -134,7 +134,7 @@ fn a_reload_applies_thresholds_to_live_sessions_too() {
         &daemon,
         "config_reloaded",
         "forgesyted.toml",
-        config.replace("0.2", "0.25") + "[server]\nmax_connections = 77\n",
+        config.replace("0.2", "0.25").replace("[server]", "[server]\nmax_connections = 77"),
     );
     assert_eq!(daemon.sessions()[0]["drop_threshold"], 0.25);
     assert_eq!(reloaded["restart_needed"], "server.max_connections", "it says what waits for a restart");

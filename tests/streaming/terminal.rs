@@ -5,10 +5,10 @@ use std::net::TcpListener;
 
 use forgesyted_tests::{Daemon, wait};
 
-/// The daemon as the terminal's only program, as in `ssh -t board forgesyted serve`.
-const ALONE: &str = "exec setsid --ctty \"$@\"";
+/// The daemon as the terminal's only program, as in `ssh -t board forgesyted serve`. Whoever runs the tests may have had them ignore it.
+const ALONE: &str = "exec env --default-signal=HUP setsid --ctty \"$@\"";
 /// The daemon as what a shell runs in the foreground.
-const OF_A_SHELL: &str = "exec setsid --ctty sh -c '\"$@\"; exit' sh \"$@\"";
+const OF_A_SHELL: &str = "exec env --default-signal=HUP setsid --ctty sh -c '\"$@\"; exit' sh \"$@\"";
 /// With `nohup`, whose word about the input would stand between the lines of the log.
 const OUTLIVING: &str = "exec setsid --ctty sh -c 'exec nohup \"$@\" </dev/null' sh \"$@\"";
 
