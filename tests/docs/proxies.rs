@@ -16,10 +16,10 @@ const PONG: u8 = 0x8A;
 const BINARY: u8 = 0x82;
 
 /// The proxies' timeouts, far shorter than the documents have them, and still longer than the pings are apart.
-const TIMEOUT: (&str, &str) = ("60s", "1s");
-const PINGS_APART_S: f64 = 0.2;
-/// Answered pings of a connection on which nothing else passes, for some three times the timeout.
-const PINGS: usize = 15;
+const TIMEOUT: (&str, &str) = ("60s", "4s");
+const PINGS_APART_S: f64 = 1.0;
+/// Answered pings of a connection on which nothing else passes, for some twice the timeout.
+const PINGS: usize = 8;
 
 /// Starts each documented configuration of a kind, and gives its address and the path that the board is below.
 fn each(kind: Kind, check: impl Fn(&Daemon, SocketAddr, &str)) {

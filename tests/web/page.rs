@@ -144,8 +144,7 @@ fn it_says_what_is_wrong_and_comes_back_by_itself() {
     let daemon = board().pipeline("passing", &passing).pipeline("spare", &passing).start();
     let address = daemon.address();
     let guarded = board().env("FORGESYTED_TOKEN", "s3cret+/=").start();
-    // The guest answers no ping, and may be there for minutes.
-    let full = board().setting("stream.max_sessions", 1).setting("server.ping_interval_s", 3600).start();
+    let full = board().setting("stream.max_sessions", 1).start();
     let mut guest = Some(full.client("noop"));
     let mut daemon = Some(daemon);
     run("errors.test.mjs", address, &files(), move |command| {

@@ -93,7 +93,8 @@ fn no_camera(state: &ServerState) -> StreamError {
 
 async fn run(socket: websocket::Socket, watched: Watched, peer: Peer, state: &ServerState) {
     let config = state.config.load();
-    let (send_timeout, pulse) = (config.stream.send_timeout, Pulse::new(config.server.ping_interval));
+    let (send_timeout, pulse) =
+        (config.stream.send_timeout, Pulse::new(config.server.ping_interval, websocket::received(&socket)));
     drop(config);
     let _watching = state.metrics.watchers().open();
     log::debug!(event = "watch_connect", watched = watched.name, peer:% = peer; "a watcher came");

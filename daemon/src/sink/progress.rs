@@ -1,4 +1,5 @@
-//! A stream that counts what the peer took, so that a client that reads slowly can be told from one that has stopped.
+//! A stream that counts what the peer took and what came from it, so that a client that reads or sends slowly can be told from one that
+//! has stopped.
 
 use std::io;
 use std::pin::Pin;
@@ -8,19 +9,20 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes that the peer's side of a stream has taken so far.
+/// Bytes that have passed one way so far.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<AtomicU64>);
 
-/// A stream and the count of bytes written to it.
+/// A stream and the counts of bytes written to it and read from it.
 #[derive(Debug)]
 pub struct Counted<S> {
     inner: S,
     progress: Progress,
+    received: Progress,
 }
 
 impl Progress {
-    /// Bytes written so far.
+    /// Bytes so far.
     pub fn bytes(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -29,18 +31,26 @@ impl Progress {
 impl<S> Counted<S> {
     /// Wraps a stream.
     pub fn new(inner: S) -> Self {
-        Counted { inner, progress: Progress::default() }
+        Counted { inner, progress: Progress::default(), received: Progress::default() }
     }
 
-    /// The stream's count.
+    /// Bytes that the peer's side took.
     pub fn progress(&self) -> Progress {
         self.progress.clone()
+    }
+
+    /// Bytes that came from the peer.
+    pub fn received(&self) -> Progress {
+        self.received.clone()
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
+        self.received.0.fetch_add(buf.filled().len().saturating_sub(before) as u64, Ordering::Relaxed);
+        read
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::progress::Progress;
+
 /// Intervals in which something has to come after a ping.
 const PATIENCE: u32 = 2;
 
@@ -13,6 +15,8 @@ const PATIENCE: u32 = 2;
 #[derive(Debug)]
 pub struct Pulse {
     interval: Duration,
+    /// Bytes from the peer: part of a message is an answer too, and no pong can stand inside one.
+    received: Progress,
     state: Mutex<State>,
 }
 
@@ -31,14 +35,17 @@ struct State {
     active: Instant,
     /// When the first ping was sent after which nothing came.
     asked: Option<Instant>,
+    /// Bytes that had come when this was looked at last.
+    received: u64,
     /// Whether what comes is read at the moment. Where it is not, an answer may lie there.
     reads: bool,
 }
 
 impl Pulse {
-    /// Of a connection that was opened just now.
-    pub fn new(interval: Duration) -> Self {
-        Pulse { interval, state: Mutex::new(State { active: Instant::now(), asked: None, reads: false }) }
+    /// Of a connection that was opened just now, on which `received` counts what comes.
+    pub fn new(interval: Duration, received: Progress) -> Self {
+        let state = State { active: Instant::now(), asked: None, received: received.bytes(), reads: false };
+        Pulse { interval, received, state: Mutex::new(state) }
     }
 
     /// Notes that what comes is read from now on.
@@ -69,7 +76,14 @@ impl Pulse {
     /// Waits until something is due. Cancel safe.
     pub async fn due(&self) -> Due {
         loop {
-            let due = self.lock().due(self.interval, Instant::now());
+            let due = {
+                let mut state = self.lock();
+                let received = self.received.bytes();
+                if state.received != received {
+                    (state.received, state.asked) = (received, None);
+                }
+                state.due(self.interval, Instant::now())
+            };
             match due {
                 Ok(due) => return due,
                 Err(at) => sleep_until(at).await,
@@ -111,7 +125,7 @@ mod tests {
     fn an_idle_peer_is_pinged_and_a_silent_one_given_up() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut state = State { active: start, asked: None, reads: true };
+        let mut state = State { active: start, asked: None, received: 0, reads: true };
         assert_eq!((due(&state, start, 0), due(&state, start, 20)), (Err(20), Ok(Due::Ping)));
         (state.asked, state.active) = (Some(at(20)), at(20));
         assert_eq!((due(&state, start, 21), due(&state, start, 40)), (Err(40), Ok(Due::Ping)), "proxies see pings on");
@@ -127,7 +141,7 @@ mod tests {
 
     #[test]
     fn whatever_comes_is_an_answer() {
-        let pulse = Pulse::new(INTERVAL);
+        let pulse = Pulse::new(INTERVAL, Progress::default());
         pulse.reads();
         pulse.asked();
         pulse.asked();

@@ -34,6 +34,11 @@ pub fn progress(socket: &Socket) -> Progress {
     socket.get_ref().inner().progress()
 }
 
+/// Counts what came from a socket's client.
+pub fn received(socket: &Socket) -> Progress {
+    socket.get_ref().inner().received()
+}
+
 /// The read buffer of each connection. The library's default of 128 KiB would be most of an idle session's memory; it is
 /// touched as a whole on the first read.
 const READ_BUFFER_BYTES: usize = 32 << 10;
