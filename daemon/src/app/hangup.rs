@@ -9,7 +9,6 @@ use std::mem::offset_of;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 
-use rustix::process::getsid;
 use tokio::io::unix::AsyncFd;
 
 use crate::launch::signals;
@@ -60,8 +59,8 @@ impl Hangups {
             }
         }
         let (from_kernel, sender) = origin(&signal);
-        let leader = getsid(None).ok().map(|leader| leader.as_raw_nonzero().get());
-        let closed = is_closed(from_kernel, sender == leader, self.terminal && !has_terminal());
+        let from_shell = sender.is_some() && sender == signals::session_leader();
+        let closed = is_closed(from_kernel, from_shell, self.terminal && !has_terminal());
         Ok(match (closed, self.ignored) {
             (false, _) => Hangup::Reload,
             (true, false) => Hangup::Closed,

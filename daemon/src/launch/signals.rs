@@ -36,6 +36,13 @@ pub fn are_hangups_ignored() -> bool {
     action.sa_sigaction == libc::SIG_IGN
 }
 
+/// The leader of this process's session; none where it is outside this PID namespace, for which the system says 0.
+pub fn session_leader() -> Option<i32> {
+    // SAFETY: it takes no pointer and changes nothing.
+    let leader = unsafe { libc::getsid(0) };
+    (leader > 0).then_some(leader)
+}
+
 /// A descriptor that each `SIGHUP` can be read from (signalfd(2)), for as long as it is blocked: see [`prepare`]. It belongs to the
 /// reactor that this is called in.
 ///

@@ -1,7 +1,7 @@
 //! How libtorch's threads wait for each other: asleep, so that whatever else runs on the machine has the cores meanwhile.
 //!
 //! libtorch divides one operation among threads by OpenMP, whose threads spin for some milliseconds when they wait, each on a core of its
-//! own. Beside another busy process the thread that is waited for does not get that core, and a frame takes ten times as long.
+//! own. Beside another busy process the thread that is waited for does not get that core, and a frame takes several times as long.
 //! The OpenMP libraries (GNU's, which libtorch's wheels bring, under a name of its own on aarch64; LLVM's, Intel's) read from the
 //! environment how to wait, and do so when they are loaded: before `main` of a program that links them. So the front
 //! sets the variable before it becomes the engine program, and an engine program that was started without it starts itself again.

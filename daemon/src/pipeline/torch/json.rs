@@ -27,7 +27,6 @@ pub(super) fn to_json(value: IValue, numbers_left: &mut usize) -> Result<Value, 
         IValue::IntList(values) => list(values.into_iter().map(Value::from).collect()),
         IValue::DoubleList(values) => list(values.into_iter().map(number).collect()),
         IValue::BoolList(values) => list(values.into_iter().map(Value::Bool).collect()),
-        IValue::StringList(values) => list(values.into_iter().map(Value::String).collect()),
         IValue::Tensor(tensor) => tensor_to_json(&tensor, numbers_left),
         IValue::TensorList(tensors) => tensors
             .iter()

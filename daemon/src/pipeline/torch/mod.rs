@@ -1,7 +1,7 @@
 //! libtorch, seen from pipelines. Lives here: threads, devices and error texts (this file), TorchScript modules (`module`),
-//! what they are fed (`input`) and what they return (`read` out of
-//! libtorch, then `returned`, `json`), the calls of torch-sys (`sys`), half precision beside float32 (`trial`). The only room that names tch. Every call is tch's fallible
-//! form; an error's text is cut to its first useful line, since libtorch adds C++ frames and prints whole tensors.
+//! what they are fed (`input`), what they return (`read` out of libtorch, then `returned`, `json`), the calls of torch-sys
+//! (`sys`), half precision beside float32 (`trial`). The only room that names tch. Every call is fallible: tch's `f_` forms, or
+//! those of `sys`. An error's text is cut to its first useful line, since libtorch adds C++ frames and prints whole tensors.
 
 mod cache;
 mod input;

@@ -131,7 +131,8 @@ impl Module {
     fn turned(&self, input: &Tensor, kind: Kind) -> Result<Tensor, TchError> {
         let own = input.f_kind()?;
         let kind = if own == Kind::Float { kind } else { own };
-        input.f_to_dtype(kind, false, self.trial.is_some() && kind == own)
+        let beside = self.trial.as_ref().is_some_and(|trial| trial.runs());
+        input.f_to_dtype(kind, false, beside && kind == own)
     }
 
     /// Runs the module, beside the one in float32 while its trial runs, and reads what it returned within the limits.

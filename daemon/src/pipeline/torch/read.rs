@@ -12,10 +12,10 @@ pub const MAX_JSON_BYTES: usize = 1 << 20;
 /// Most lists and dicts in each other, a tensor's dimensions among them. A list that holds itself has no end.
 const MAX_DEPTH: usize = 64;
 
-/// The fewest bytes of a value as JSON: one, and what parts it from the next.
+/// The fewest bytes of a value as JSON: one character and a comma.
 const LEAST_BYTES: usize = 2;
 
-/// How much of one output is read. What is left of it, while it is.
+/// How much of one output may be read; while it is read, what is left of that.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     form: Form,

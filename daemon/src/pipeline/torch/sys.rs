@@ -23,8 +23,8 @@ unsafe extern "C" {
 #[derive(Debug)]
 pub(super) struct Script(NonNull<CModule_>);
 
-// SAFETY: a loaded module may move to another thread, and running one is thread safe (libtorch's documentation, and what tch
-// says of its own); only `&mut` calls change it.
+// SAFETY: libtorch's modules may move between threads, and several threads may run one, as tch's `CModule` allows too. A module
+// that writes its own attributes in `forward` races in libtorch itself; docs/pipelines.md tells authors not to.
 unsafe impl Send for Script {}
 // SAFETY: as above.
 unsafe impl Sync for Script {}
@@ -151,8 +151,8 @@ impl Value {
         // SAFETY: the value lives.
         let length = unsafe { torch_sys::ati_length(self.0.as_ptr()) };
         failed()?;
-        // Above the range of an int it is negative, or wrong: then those who read the list say that it has another length.
-        Ok(usize::try_from(length).unwrap_or(usize::MAX))
+        // An int: a longer list gives a negative number, or one too small, which those who read the list refuse.
+        usize::try_from(length).map_err(|_| TchError::Convert("it has more values than can be counted".to_owned()))
     }
 
     /// The bytes of a string.
@@ -224,7 +224,7 @@ impl Value {
         filled(self.len()?, fill, tensor_of)
     }
 
-    /// The values of a tuple or of a list, or keys and values by turns of a dict.
+    /// The values of a tuple or of a list, or the keys and values of a dict, alternating.
     pub(super) fn values(&self) -> Result<Vec<Value>, TchError> {
         let (tag, value, length) = (self.tag(), self.0.as_ptr(), self.len()?);
         let entries = count(length)?;
@@ -255,7 +255,8 @@ pub(super) fn shape(tensor: &Tensor) -> Result<Vec<i64>, TchError> {
     let dimensions = unsafe { torch_sys::at_dim(tensor) };
     failed()?;
     let mut shape = vec![0; dimensions];
-    // SAFETY: as above; the callee writes one number a dimension.
+    // SAFETY: as above; it writes one number a dimension, and there are as many as just now: nobody resizes what a module returned
+    // (see `Script`).
     unsafe { torch_sys::at_shape(tensor, shape.as_mut_ptr()) };
     failed().map(|()| shape)
 }

@@ -1,5 +1,5 @@
 // A module's string where it lies, with its length. torch-sys, which reads the other values, counts a string in an `int`, which
-// wraps at 4 GiB, and copies it up to its first NUL.
+// is wrong from 2 GiB on, and copies it up to its first NUL.
 
 #include <ATen/core/ivalue.h>
 

@@ -54,6 +54,11 @@ impl Trial {
         Trial { precision, runs: AtomicBool::new(true), state: Mutex::new(Some(State { reference, found: None })) }
     }
 
+    /// Whether it has not ended.
+    pub(super) fn runs(&self) -> bool {
+        self.runs.load(Ordering::Relaxed)
+    }
+
     /// Forgets what was found so far: nodes try their modules on pictures of their own while they are built.
     pub fn restart(&self) {
         if let Some(state) = self.state.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
@@ -77,7 +82,7 @@ impl Trial {
         in_fp32: impl Fn(&Script) -> Result<IValue, String>,
         module: impl Fn() -> Result<IValue, String>,
     ) -> Result<IValue, String> {
-        if !self.runs.load(Ordering::Relaxed) {
+        if !self.runs() {
             return module();
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
