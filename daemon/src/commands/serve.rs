@@ -10,7 +10,7 @@ use crate::engine::{exit_now, tune_allocator};
 use crate::launch::waiting::ensure_policy;
 use crate::telemetry::logging;
 
-/// Runs the daemon; see [`crate::app`]. Exit status 0 after a stop signal, 78 for a bad configuration, 1 otherwise.
+/// Runs the daemon; see [`crate::app`]. Exit status 0 after a stop signal or the end of its terminal, 78 for a bad configuration, 1 otherwise.
 pub fn run(source: ConfigSource) -> ExitCode {
     let waiting = ensure_policy();
     let tuned = tune_allocator();

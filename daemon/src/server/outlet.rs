@@ -1,5 +1,5 @@
 //! The sending side of a connection, for a reader who is never to get old pictures or results: what waits must not wait in the
-//! kernel's send buffer, where nothing gives way to anything newer.
+//! kernel's send buffer, where a newer one cannot replace it.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -62,7 +62,7 @@ export class Settings extends Teller {
 	/** The first few of the files that the board refused, with their reasons. */
 	setRefused(files) {
 		const say = ({ file, reason, kept_previous: kept }) =>
-			`${file} was refused: ${reason}.${kept ? " Its earlier version still serves." : ""}`;
+			`${file} was refused: ${reason.replace(/\.$/, "")}.${kept ? " Its earlier version still serves." : ""}`;
 		const more = files.length > 3 ? [`${files.length - 3} more files were refused.`] : [];
 		setText(byId("refused"), [...files.slice(0, 3).map(say), ...more].join("\n"));
 	}

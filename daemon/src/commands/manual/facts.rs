@@ -16,7 +16,7 @@ const fn exit(status: &'static str, of: &'static str, meaning: &'static str) -> 
 
 /// Every exit status, in the order of docs/failure-modes.md, which repeats this table.
 pub const EXITS: &[Exit] = &[
-    exit("0", "serve", "Stopped by SIGTERM or SIGINT."),
+    exit("0", "serve", "Stopped by SIGTERM or SIGINT, or its terminal was closed."),
     exit("0", "check", "Everything is well."),
     exit(
         "1",
@@ -60,7 +60,7 @@ pub const FILES: &[(&str, &str)] = &[
         "/etc/forgesyted/forgesyted.toml",
         "The configuration, read where no other is named. Every setting stands in it with its default.",
     ),
-    ("/etc/forgesyted/pipelines.d/", "Pipelines of your own; one of a shipped pipeline's id replaces it."),
+    ("/etc/forgesyted/pipelines.d/", "Pipelines of your own; one with the id of a shipped pipeline replaces that."),
     ("/etc/default/forgesyted", "The environment of the service; the place for a token."),
     ("/usr/share/forgesyted/pipelines/", "The pipelines that ship."),
     ("/usr/share/forgesyted/models/", "The models that ship."),
@@ -70,7 +70,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("/usr/share/doc/forgesyted/", "The documentation; begin with README.md."),
 ];
 
-/// Variables that the service manager sets for `serve`.
+/// Variables of `serve` that are no settings: the service manager sets them, the last ones the operator.
 pub const SERVICE_VARIABLES: &[(&str, &str)] = &[
     (
         "NOTIFY_SOCKET, WATCHDOG_USEC",
@@ -80,6 +80,10 @@ pub const SERVICE_VARIABLES: &[(&str, &str)] = &[
     (
         "JOURNAL_STREAM",
         "Tells that standard error is the journal's: the log is then written as its fields; systemd.exec(5).",
+    ),
+    (
+        "OMP_WAIT_POLICY, GOMP_SPINCOUNT, KMP_BLOCKTIME, KMP_LIBRARY",
+        "How libtorch's threads wait. Where none is set, OMP_WAIT_POLICY=PASSIVE is.",
     ),
 ];
 
