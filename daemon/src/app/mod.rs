@@ -203,6 +203,7 @@ impl App {
                     accept.notify_one();
                 }
                 _ = watchdog.tick() => {
+                    hangups.look();
                     if heartbeat.all_came_round(state.engine.rounds()) && !state.engine.is_silent() {
                         systemd::watchdog();
                     }

@@ -47,13 +47,14 @@ impl Listen {
         self.0.iter().map(Address::to_string)
     }
 
-    /// The sockets that they ask for. `[::]` takes IPv4 too, unless addresses of IPv4 with its port are named beside it. One that
-    /// another one includes is left out: the system would refuse the second.
+    /// The sockets that they ask for. `[::]` takes IPv4 too, unless `0.0.0.0` with its port is named beside it. One that another one
+    /// includes is left out: the system would refuse the second.
     pub fn endpoints(&self) -> Vec<Endpoint> {
         let all: Vec<Endpoint> = self.0.iter().flat_map(Address::endpoints).collect();
         let includes = |one: &Endpoint, other: &Endpoint| {
             let (one, other) = (one.address, other.address);
-            let wider = one.ip().is_unspecified() && one.is_ipv4() == other.is_ipv4() && one != other;
+            // `[::]` takes IPv4 too; every address of IPv4 beside it is a socket of its own.
+            let wider = one.ip().is_unspecified() && !other.ip().is_unspecified() && (one.is_ipv6() || other.is_ipv4());
             // Port 0 is another port each time.
             wider && one.port() == other.port() && one.port() != 0
         };
@@ -66,8 +67,8 @@ impl Listen {
             }
         }
         for endpoint in &mut endpoints {
-            let beside = |other: &Endpoint| other.address.is_ipv4() && other.address.port() == endpoint.address.port();
-            let shared = endpoint.address.port() != 0 && all.iter().any(beside);
+            let all_of_ipv4 = endpoint.without_ipv6();
+            let shared = all_of_ipv4.port() != 0 && all.iter().any(|other| other.address == all_of_ipv4);
             if endpoint.both_families && shared {
                 // IPv4 has its own sockets; without IPv6 nothing is left of this one.
                 (endpoint.both_families, endpoint.only_with_ipv6) = (false, true);
@@ -191,13 +192,13 @@ mod tests {
             (&["192.0.2.1:80", "[2001:db8::1]:80"], &["192.0.2.1:80", "[2001:db8::1]:80"]),
             // As nginx and others want it written.
             (&["0.0.0.0:8000", "[::]:8000"], &["0.0.0.0:8000", "[::]:8000 spare"]),
-            (&["[::]:8000", "127.0.0.1:8000"], &["[::]:8000 spare", "127.0.0.1:8000"]),
+            (&["[::]:8000", "127.0.0.1:8000"], &["[::]:8000 both"]),
             (&["[::]:8000", "127.0.0.1:8001"], &["[::]:8000 both", "127.0.0.1:8001"]),
             (&["[::]:8000", "[::1]:8000", "[::1]:8001"], &["[::]:8000 both", "[::1]:8001"]),
             (&["127.0.0.1:8000", "0.0.0.0:8000", "127.0.0.1:8000"], &["0.0.0.0:8000"]),
             (&["127.0.0.1:1", "127.0.0.1:1"], &["127.0.0.1:1"]),
             (&["localhost:8000"], &["127.0.0.1:8000", "[::1]:8000 spare"]),
-            (&["LocalHost:8000", "[::]:8000"], &["127.0.0.1:8000", "[::]:8000 spare"]),
+            (&["LocalHost:8000", "[::]:8000"], &["[::]:8000 both"]),
             (&["[::]:0", "0.0.0.0:0", "0.0.0.0:0"], &["[::]:0 both", "0.0.0.0:0", "0.0.0.0:0"]),
             (&["[::ffff:192.0.2.1]:80"], &["192.0.2.1:80"]),
             (&["[fe80::1%eth0]:80", "[fe80::1%2]:80"], &["[fe80::1%eth0]:80", "[fe80::1%2]:80"]),

@@ -10,7 +10,7 @@ use hyper::HeaderMap;
 use hyper::header::{FORWARDED, HeaderName};
 use ipnet::IpNet;
 
-use super::headers::{members, parts};
+use super::headers::{are_quotes_closed, parts};
 use crate::session::Peer;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -22,8 +22,8 @@ pub fn client(connected: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -> 
         return connected;
     }
     let walk = |hops: Vec<Option<Peer>>| last_untrusted(connected, hops, trusted);
-    let plain = || walk(members(headers, X_FORWARDED_FOR).map(address).collect());
-    let standard = || walk(members(headers, FORWARDED).map(forwarded_for).collect());
+    let plain = || walk(plain_hops(headers));
+    let standard = || walk(standard_hops(headers));
     match (headers.contains_key(X_FORWARDED_FOR), headers.contains_key(FORWARDED)) {
         (false, false) => connected,
         (true, false) => plain(),
@@ -31,6 +31,26 @@ pub fn client(connected: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -> 
         // A proxy that writes one of them passes on what its client wrote into the other: which is which, nobody knows.
         (true, true) => Some(plain()).filter(|peer| peer.address == standard().address).unwrap_or(connected),
     }
+}
+
+/// What `X-Forwarded-For` names. It has no quotes, and a proxy adds to whatever its client wrote: each comma separates, and what is
+/// no text is one that nobody knows.
+fn plain_hops(headers: &HeaderMap) -> Vec<Option<Peer>> {
+    let lines = headers.get_all(X_FORWARDED_FOR).into_iter();
+    let hops = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let named = |hop| std::str::from_utf8(hop).ok().and_then(address);
+    hops.filter(|hop| !hop.is_empty()).map(named).collect()
+}
+
+/// What `Forwarded` names. A line with a quoted string that has no end is nobody's: a client could begin one that takes in what
+/// the proxy adds.
+fn standard_hops(headers: &HeaderMap) -> Vec<Option<Peer>> {
+    let hops = |line: &str| -> Vec<Option<Peer>> {
+        parts(line, ',').map(str::trim).filter(|hop| !hop.is_empty()).map(forwarded_for).collect()
+    };
+    let lines =
+        headers.get_all(FORWARDED).into_iter().map(|line| line.to_str().ok().filter(|line| are_quotes_closed(line)));
+    lines.flat_map(|line| line.map_or_else(|| vec![None], hops)).collect()
 }
 
 /// From the end of the list, the first that is not trusted; the last one known where a proxy does not say.
@@ -67,13 +87,15 @@ fn address(text: &str) -> Option<Peer> {
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::HeaderValue;
+
     use super::*;
 
     fn seen(connected: &str, lines: &[(HeaderName, &str)]) -> String {
         let trusted: Vec<IpNet> = ["10.0.0.0/8", "::1/128", "127.0.0.1/32"].map(|text| text.parse().unwrap()).into();
         let mut headers = HeaderMap::new();
         for (name, line) in lines {
-            headers.append(name, line.parse().unwrap());
+            headers.append(name, HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
         client(connected.parse().unwrap(), &headers, &trusted).to_string()
     }
@@ -97,6 +119,11 @@ mod tests {
             ("10.0.0.1:5", &["192.0.2.7, unknown"], "10.0.0.1:5"),
             ("10.0.0.1:5", &["unknown, 192.0.2.7,"], "192.0.2.7"),
             ("10.0.0.1:5", &["<script>"], "10.0.0.1:5"),
+            // A client's quotation mark, and bytes that are no text.
+            ("10.0.0.1:5", &["\", 192.0.2.7"], "192.0.2.7"),
+            ("10.0.0.1:5", &["\"198.51.100.1, 192.0.2.7, 10.0.0.2"], "192.0.2.7"),
+            ("10.0.0.1:5", &["\u{e4}, 192.0.2.7"], "192.0.2.7"),
+            ("10.0.0.1:5", &["192.0.2.7, \u{e4}"], "10.0.0.1:5"),
             ("[::1]:5", &["192.0.2.7"], "192.0.2.7"),
             ("[::ffff:10.0.0.1]:5", &["::ffff:192.0.2.7"], "192.0.2.7"),
         ] {
@@ -114,6 +141,9 @@ mod tests {
             ("for=192.0.2.7, for=_hidden", "10.0.0.1:5"),
             ("for=192.0.2.7, proto=http", "10.0.0.1:5"),
             ("for=unknown", "10.0.0.1:5"),
+            // A client's quotation mark would take in what the proxy adds.
+            ("for=198.51.100.1;x=\", for=192.0.2.7", "10.0.0.1:5"),
+            ("for=198.51.100.1;x=\", for=\"[2001:db8::7]\"", "10.0.0.1:5"),
         ] {
             assert_eq!(seen("10.0.0.1:5", &[(FORWARDED, line)]), expected, "{line}");
         }

@@ -21,6 +21,13 @@ pub fn parts(text: &str, separator: char) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Whether each quoted string in a text has its end. Where one has not, whoever writes behind it writes into it.
+pub fn are_quotes_closed(text: &str) -> bool {
+    // A separator counts only outside of quotes, so one at the end is one where they are closed.
+    let closed = format!("{text},");
+    parts(&closed, ',').last().is_some_and(str::is_empty)
+}
+
 /// Whether a list header has this member; upper and lower case are the same.
 pub fn has_member(headers: &HeaderMap, name: HeaderName, member: &str) -> bool {
     members(headers, name).any(|found| found.eq_ignore_ascii_case(member))
@@ -42,6 +49,21 @@ mod tests {
             (r#"a,"b,c"#, &["a", r#""b,c"#]),
         ] {
             assert_eq!(parts(text, ',').collect::<Vec<_>>(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_quoted_string_without_an_end_is_found() {
+        for (text, expected) in [
+            ("", true),
+            ("a, b", true),
+            (r#"a="x,y""#, true),
+            (r#"a="x\""#, false),
+            (r#"a="x\"""#, true),
+            (r#"""#, false),
+            (r#"a="x", b=""#, false),
+        ] {
+            assert_eq!(are_quotes_closed(text), expected, "{text}");
         }
     }
 
