@@ -3,12 +3,16 @@
 
 use std::net::TcpListener;
 
+use forgesyted_tests::daemon::Signal;
 use forgesyted_tests::{Daemon, wait};
 
 /// The daemon as the terminal's only program, as in `ssh -t board forgesyted serve`. Whoever runs the tests may have had them ignore it.
 const ALONE: &str = "exec env --default-signal=HUP setsid --ctty \"$@\"";
 /// The daemon as what a shell runs in the foreground.
 const OF_A_SHELL: &str = "exec env --default-signal=HUP setsid --ctty sh -c '\"$@\"; exit' sh \"$@\"";
+/// Started by a shell whose terminal is closed already, and which passes the word on when the test tells it to.
+const TOO_LATE: &str = "exec env --default-signal=HUP setsid --ctty sh -c 'exec 3<&0; trap : HUP; echo >&0; read -r _; \
+                        \"$@\" <&3 & trap \"kill -HUP $!\" USR1; wait; wait' sh \"$@\"";
 /// With `nohup`, whose word about the input would stand between the lines of the log.
 const OUTLIVING: &str = "exec setsid --ctty sh -c 'exec nohup \"$@\" </dev/null' sh \"$@\"";
 
@@ -40,6 +44,18 @@ fn a_terminal_that_closes_while_models_load_ends_the_daemon_too() {
     terminal.close();
     assert_eq!(daemon.wait_exit(), 0);
     assert!(daemon.events().of_kind("ready").is_empty());
+}
+
+#[test]
+fn a_terminal_that_closes_before_the_daemon_looks_ends_it_too() {
+    let (builder, terminal) = Daemon::builder().in_terminal(TOO_LATE);
+    let daemon = builder.spawn();
+    terminal.wait_written();
+    terminal.close();
+    daemon.wait_ready();
+    daemon.signal(Signal::USR1);
+    daemon.events().wait_for("stopped");
+    assert_eq!(daemon.events().of_kind("terminal_closed").len(), 1);
 }
 
 #[test]

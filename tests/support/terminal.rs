@@ -7,7 +7,7 @@ use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 /// The side of a pseudo-terminal that a terminal's window has. Dropping it closes the terminal.
 #[derive(Debug)]
 pub struct Terminal {
-    _window: OwnedFd,
+    window: OwnedFd,
 }
 
 impl Terminal {
@@ -18,7 +18,15 @@ impl Terminal {
         grantpt(&window).unwrap();
         unlockpt(&window).unwrap();
         let programs = ioctl_tiocgptpeer(&window, flags).unwrap();
-        (Terminal { _window: window }, programs)
+        (Terminal { window }, programs)
+    }
+
+    /// Waits until a program writes to it.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub fn wait_written(&self) {
+        assert_ne!(rustix::io::read(&self.window, &mut [0; 1]).unwrap(), 0);
     }
 
     /// Closes it, as a window is closed or a connection ends.
