@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use forgesyted::load::{self, LoadPlan, LoadReport};
+use load::{self, LoadPlan, LoadReport};
 
 use crate::machine::{self, Cores};
 
@@ -52,7 +52,7 @@ impl Bench {
         ensure!(cores.len() >= cores_needed, "the benchmarks need two cores: one for the server and one for its load");
         let other_cores = cores.split_off(1.min(cores.len()));
         let folder = Folder(env::temp_dir().join(format!("forgesyted-bench-{}", process::id())));
-        let frames = load::frames::synthetic(640, 480, FRAMES)?;
+        let frames = base::frame::synthetic::synthetic(640, 480, FRAMES).map_err(anyhow::Error::msg)?;
         let frame_folder = folder.0.join("frames");
         fs::create_dir_all(&frame_folder).with_context(|| format!("cannot make {}", frame_folder.display()))?;
         for (number, frame) in frames.iter().enumerate() {

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use forgesyted::pipeline::torch::TORCH_VERSION;
+use engine::pipeline::torch::TORCH_VERSION;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 

@@ -2,7 +2,7 @@
 //!
 //! Lives here: the rows (`rows`, one file each), the limits that stand beside them (`limits`, which run as processes of
 //! their own), and what rows share: the machine, the daemon under test, the models and frames, rounds, the report. Does
-//! not live here: the load generator (`forgesyted::load`, which users have as well) and building what is measured
+//! not live here: the load generator (`load`, which users have as well) and building what is measured
 //! (`cargo xtask bench`). docs/benchmarks.md says what each row means.
 
 mod bench;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
-use forgesyted::config::{self, CameraDevice};
-use forgesyted::source::camera::capture::Encoding;
-use forgesyted::source::camera::replay;
+use base::capture::Encoding;
+use base::capture::replay;
+use base::config::{self, CameraDevice};
 use forgesyted_tests::demo::{self, FRAMES, Light};
 use forgesyted_tests::folder::Folder;
 use forgesyted_tests::{Builder, Daemon, sources};

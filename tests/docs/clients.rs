@@ -4,7 +4,7 @@
 use std::env;
 use std::process::{Command, Output};
 
-use forgesyted::protocol::ErrorCode;
+use base::protocol::ErrorCode;
 use forgesyted_tests::builder::Builder;
 use forgesyted_tests::folder::Folder;
 use forgesyted_tests::{Daemon, frames, sources};

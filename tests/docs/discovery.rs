@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use forgesyted::config::{self, Config};
+use base::config::{self, Config};
 use forgesyted_tests::sources;
 
 use crate::markdown::page;

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use forgesyted::config::Precision;
-use forgesyted::pipeline::LoadPlan;
-use forgesyted::pipeline::registry::PipelineRegistry;
-use forgesyted::pipeline::torch::Device;
-use forgesyted::telemetry::metrics::Metrics;
+use base::config::Precision;
+use engine::pipeline::LoadPlan;
+use engine::pipeline::registry::PipelineRegistry;
+use engine::pipeline::torch::Device;
+use engine::telemetry::metrics::Metrics;
 use forgesyted_tests::folder::Folder;
 use forgesyted_tests::modules::{archive, detector, module};
 
@@ -54,7 +54,7 @@ fn every_pipeline_of_the_page_loads() {
     let elsewhere = ["docs/nodes-detect.md", "docs/nodes-text.md"].map(|path| page(path).blocks("toml")).concat();
     let lines = examples.iter().chain(&elsewhere).flat_map(|example| example.lines());
     let kinds: BTreeSet<&str> = lines.filter_map(kind_of).collect();
-    for kind in forgesyted::pipeline::nodes::kinds() {
+    for kind in engine::pipeline::nodes::kinds() {
         assert!(kinds.contains(kind), "no page has an example of the kind {kind}");
     }
 }

@@ -1,11 +1,11 @@
 //! The examples of the pages of node kinds load, with small modules whose outputs have the shapes that the pages name; and what
 //! does not fit is refused as the pages say.
 
-use forgesyted::config::Precision;
-use forgesyted::pipeline::LoadPlan;
-use forgesyted::pipeline::registry::{Loaded, PipelineRegistry};
-use forgesyted::pipeline::torch::Device;
-use forgesyted::telemetry::metrics::Metrics;
+use base::config::Precision;
+use engine::pipeline::LoadPlan;
+use engine::pipeline::registry::{Loaded, PipelineRegistry};
+use engine::pipeline::torch::Device;
+use engine::telemetry::metrics::Metrics;
 use forgesyted_tests::folder::Folder;
 use forgesyted_tests::modules;
 

@@ -1,7 +1,7 @@
 //! Links resolve, examples parse, and no page names the machine it was written on.
 
-use forgesyted::pipeline::definition;
-use forgesyted::pipeline::graph::{self, GraphNode};
+use engine::pipeline::definition;
+use engine::pipeline::graph::{self, GraphNode};
 use serde_json::{Deserializer, Value};
 
 use crate::markdown::{page, pages};

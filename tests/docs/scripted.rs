@@ -4,7 +4,7 @@
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
-use forgesyted::protocol::{self, ErrorCode, StreamError};
+use base::protocol::{self, ErrorCode, StreamError};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, accept};
 

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use forgesyted::config::Precision;
-use forgesyted::pipeline::LoadPlan;
-use forgesyted::pipeline::registry::PipelineRegistry;
-use forgesyted::pipeline::torch::Device;
-use forgesyted::protocol::{self, ErrorCode, StreamError};
-use forgesyted::session::frame_validator::FrameError;
-use forgesyted::telemetry::metrics::Metrics;
+use base::config::Precision;
+use base::frame::validator::FrameError;
+use base::protocol::{self, ErrorCode, StreamError};
+use engine::pipeline::LoadPlan;
+use engine::pipeline::registry::PipelineRegistry;
+use engine::pipeline::torch::Device;
+use engine::telemetry::metrics::Metrics;
 use forgesyted_tests::folder::Folder;
 use forgesyted_tests::{modules, sources};
 

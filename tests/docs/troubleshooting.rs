@@ -10,7 +10,7 @@ use crate::markdown::{code, page};
 /// The daemon's source with its texts as they are printed: continued lines joined, quotes plain.
 fn texts() -> String {
     let mut texts = String::new();
-    for (_, source) in rust_files("daemon/src") {
+    for (_, source) in rust_files("daemon") {
         let source = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().replace("\\\"", "\"");
         let mut pieces = source.split("\\\n");
         texts.push_str(pieces.next().unwrap_or_default());
@@ -41,7 +41,7 @@ fn the_page_of_doctor_lists_its_checks() {
     let listed: BTreeSet<String> =
         page("docs/doctor.md").table("check").iter().map(|row| code(&row[0]).to_owned()).collect();
     let mut made = BTreeSet::new();
-    for (file, source) in rust_files("daemon/src/commands/doctor") {
+    for (file, source) in rust_files("daemon/front/src/doctor") {
         // The findings' own tests make some of no check.
         if file == "finding.rs" {
             continue;

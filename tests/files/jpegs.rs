@@ -52,8 +52,8 @@ fn every_kind_of_jpeg_gives_the_same_here_and_in_a_stream() {
 
 #[test]
 fn the_orientation_of_exif_is_not_applied() {
-    use forgesyted::pipeline::frame::Frame;
-    use forgesyted::pipeline::image::{Decoder, ImageNeed};
+    use base::frame::Frame;
+    use engine::pipeline::image::{Decoder, ImageNeed};
 
     let upright = synthetic(96, 64);
     let turned = make::with_orientation(&upright, 6);

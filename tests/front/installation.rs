@@ -17,26 +17,25 @@ pub struct Installation {
     environment: Vec<(String, String)>,
 }
 
-/// The front, and the tree whose engine program and libtorch are used; `None` outside `cargo xtask test`.
-fn built() -> Option<(PathBuf, PathBuf)> {
-    let variable = |name| std::env::var_os(name).map(PathBuf::from);
-    let found = variable("FORGESYTED_TEST_FRONT").zip(variable("FORGESYTED_TEST_DIST"));
+/// The tree whose programs and libtorch are used; `None` outside `cargo xtask test`.
+fn built() -> Option<PathBuf> {
+    let found = std::env::var_os("FORGESYTED_TEST_DIST").map(PathBuf::from);
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "the front is not built; run cargo xtask test");
-        println!("skipped: cargo xtask test builds the front");
+        assert!(std::env::var_os("CI").is_none(), "FORGESYTED_TEST_DIST is not set; run cargo xtask test");
+        println!("skipped: cargo xtask test lays out the tree");
     }
     found
 }
 
 /// The path of the front.
 pub fn front() -> Option<PathBuf> {
-    built().map(|(front, _)| front)
+    built().map(|tree| tree.join("bin/forgesyted"))
 }
 
 impl Installation {
     /// Everything but a libtorch.
     pub fn without_libtorch() -> Option<Installation> {
-        let (front, tree) = built()?;
+        let tree = built()?;
         let folder = Folder::new();
         let place = |from: &Path, to: &str| {
             let to = folder.path().join(to);
@@ -46,8 +45,9 @@ impl Installation {
                 fs::copy(from, &to).unwrap();
             }
         };
-        place(&front, "bin/forgesyted");
-        place(&tree.join("bin/forgesyted"), "lib/forgesyted/bin/forgesyted");
+        for program in ["bin/forgesyted", "lib/forgesyted/bin/forgesyted"] {
+            place(&tree.join(program), program);
+        }
         for kind in ["pipelines", "models"] {
             for entry in fs::read_dir(tree.join("share/forgesyted").join(kind)).unwrap() {
                 let name = entry.unwrap().file_name().into_string().unwrap();
@@ -70,9 +70,9 @@ impl Installation {
     /// A libtorch folder of those libraries whose name fits.
     pub fn libtorch(&self, place: &str, version: &str, wanted: impl Fn(&str) -> bool) -> PathBuf {
         let folder = self.folder.path().join(place);
-        let (_, tree) = built().unwrap();
+        let tree = built().unwrap();
         fs::create_dir_all(folder.join("lib")).unwrap();
-        for entry in fs::read_dir(tree.join("lib")).unwrap() {
+        for entry in fs::read_dir(tree.join("lib/forgesyted/lib")).unwrap() {
             let entry = entry.unwrap();
             if wanted(&entry.file_name().into_string().unwrap()) {
                 symlink(entry.path(), folder.join("lib").join(entry.file_name())).unwrap();

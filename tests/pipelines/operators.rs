@@ -8,8 +8,8 @@ use std::fs;
 use std::io::Cursor;
 use std::sync::LazyLock;
 
-use forgesyted::config::{DeviceChoice, EngineConfig};
-use forgesyted::engine::device;
+use base::config::{DeviceChoice, EngineConfig};
+use engine::engine::device;
 use forgesyted_tests::{modules, sources};
 use serde_json::Value;
 use tch::{CModule, IValue, Kind, Tensor};

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use base::frame::Frame;
+use base::protocol::{ErrorCode, StreamError};
 use bytes::Bytes;
-use forgesyted::pipeline::frame::Frame;
-use forgesyted::protocol::{ErrorCode, StreamError};
-use forgesyted::session::backpressure::{Backpressure, BackpressureState, Queue, Thresholds};
-use forgesyted::session::manager::SessionManager;
-use forgesyted::sink::slots::{Outgoing, ReplySlots};
+use engine::session::backpressure::{Backpressure, BackpressureState, Queue, Thresholds};
+use engine::session::manager::SessionManager;
+use engine::sink::slots::{Outgoing, ReplySlots};
 use forgesyted_tests::client::outcomes;
 use forgesyted_tests::{Builder, Daemon, Gate, frames, wait};
 use proptest::prelude::*;

@@ -1,9 +1,9 @@
 //! Telling a client to slow down, and stopping to.
 
+use base::frame::Frame;
 use bytes::Bytes;
-use forgesyted::pipeline::frame::Frame;
-use forgesyted::session::backpressure::{Backpressure, BackpressureState, Thresholds};
-use forgesyted::session::manager::SessionManager;
+use engine::session::backpressure::{Backpressure, BackpressureState, Thresholds};
+use engine::session::manager::SessionManager;
 use forgesyted_tests::client::outcomes;
 use forgesyted_tests::{Client, Daemon, Gate, frames, wait};
 use proptest::prelude::*;

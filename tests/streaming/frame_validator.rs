@@ -1,7 +1,7 @@
 //! Validation before cost: what is refused, with which error, and that it cost nothing.
 
-use forgesyted::protocol::{ErrorCode, StreamError};
-use forgesyted::session::frame_validator::{FrameError, FrameLimits, FrameSize, validate};
+use base::frame::validator::{FrameError, FrameLimits, FrameSize, validate};
+use base::protocol::{ErrorCode, StreamError};
 use forgesyted_tests::raw::{Raw, announce};
 use forgesyted_tests::{Daemon, frames, modules};
 

@@ -136,7 +136,7 @@ fn series_of_known_pipelines_are_there_before_the_first_frame() {
             assert_eq!(metrics.stage_count(pipeline, stage), 0, "trial runs at load do not count");
         }
     }
-    for code in forgesyted::protocol::ErrorCode::ALL {
+    for code in base::protocol::ErrorCode::ALL {
         assert_eq!(metrics.errors(code.as_str()), 0);
     }
     assert_eq!(metrics.value("forgesyted_ready"), 1.0);

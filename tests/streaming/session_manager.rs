@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use base::frame::Frame;
 use bytes::Bytes;
-use forgesyted::pipeline::frame::Frame;
-use forgesyted::session::backpressure::{BackpressureState, Thresholds};
-use forgesyted::session::manager::SessionManager;
+use engine::session::backpressure::{BackpressureState, Thresholds};
+use engine::session::manager::SessionManager;
 use uuid::Uuid;
 
 const THRESHOLDS: Thresholds = Thresholds {

@@ -197,10 +197,10 @@ impl Builder {
     fn command(&self, command: &str) -> Command {
         let config = self.folder.write("forgesyted.toml", self.config_text());
         let mut run = match &self.wrapper {
-            None => Command::new(binary()),
+            None => Command::new(binary(command)),
             Some(line) => {
                 let mut shell = Command::new("sh");
-                shell.args(["-c", line, "sh"]).arg(binary());
+                shell.args(["-c", line, "sh"]).arg(binary(command));
                 shell
             }
         };
@@ -242,18 +242,20 @@ pub fn measure_node(model: &str, more: &str) -> String {
     format!("[[node]]\nid = \"{model}\"\nkind = \"measure\"\nmodel = \"{model}.pt\"\n{more}\n")
 }
 
-/// The daemon to test: what `FORGESYTED_TEST_BIN` names, or the one that cargo built beside this test.
+/// The program that runs a command: what `FORGESYTED_TEST_BIN` names, or what cargo built beside this test. That is the engine program
+/// itself for its own commands: that the front becomes it is tested in `front/`.
 ///
 /// # Panics
 /// When it is not there.
-pub fn binary() -> PathBuf {
+pub fn binary(command: &str) -> PathBuf {
     if let Some(named) = std::env::var_os("FORGESYTED_TEST_BIN") {
         return named.into();
     }
     let test = std::env::current_exe().unwrap();
     let profile =
         test.ancestors().find(|folder| folder.join("deps").is_dir()).expect("a test runs in target/<profile>");
-    let binary = profile.join("forgesyted");
+    let engine = ["serve", "check", "run", "bench", "inspect"].contains(&command);
+    let binary = profile.join(if engine { "forgesyted-engine" } else { "forgesyted" });
     assert!(binary.is_file(), "{} is not built; `cargo xtask test` builds it, or `cargo build`", binary.display());
     binary
 }

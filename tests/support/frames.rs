@@ -15,7 +15,7 @@ pub fn camera() -> Vec<u8> {
 /// # Panics
 /// When it cannot be encoded.
 pub fn synthetic(width: usize, height: usize) -> Vec<u8> {
-    forgesyted::load::frames::synthetic(width, height, 1).unwrap()[0].to_vec()
+    base::frame::synthetic::synthetic(width, height, 1).unwrap()[0].to_vec()
 }
 
 /// One colour all over.

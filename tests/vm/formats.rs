@@ -126,7 +126,7 @@ fn cameras_are_listed_and_tried() {
     let vivid = Vivid::load(1);
     let node = video(&vivid);
     let run = |args: &[&str]| {
-        let output = Command::new(binary()).arg("cameras").args(args).output().unwrap();
+        let output = Command::new(binary("cameras")).arg("cameras").args(args).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         (output.status.code(), text)
     };

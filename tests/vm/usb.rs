@@ -65,7 +65,7 @@ fn a_usb_camera_is_found_by_each_of_its_names() {
 fn the_list_shows_the_names_to_configure() {
     let usb = Usb::load();
     let camera = usb.plug(SERIAL, &jpeg());
-    let output = Command::new(binary()).args(["cameras", "--json"]).output().unwrap();
+    let output = Command::new(binary("cameras")).args(["cameras", "--json"]).output().unwrap();
     let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
     let node = camera.node().display().to_string();
     let device = listed["devices"].as_array().unwrap().iter().find(|device| device["node"] == *node);

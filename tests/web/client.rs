@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use forgesyted::protocol::ErrorCode;
+use base::protocol::ErrorCode;
 use forgesyted_tests::folder::Folder;
 use forgesyted_tests::{Builder, Daemon, Signal, frames};
 use serde_json::{Value, json};

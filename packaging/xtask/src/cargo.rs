@@ -10,9 +10,11 @@ use clap::ValueEnum;
 
 use crate::{libtorch, paths};
 
-/// Selects the front (the daemon's crate without what runs models), in a target folder of its own: in the common one it would
-/// replace the engine program, which has the same name.
-pub const FRONT: &[&str] = &["--package", "forgesyted", "--no-default-features", "--target-dir", "target/front"];
+/// Selects the program that links libtorch. Each program is built by itself where it is shipped: together, cargo would choose
+/// the features of their common dependencies for both.
+pub const ENGINE: &[&str] = &["--package", "forgesyted-engine", "--bins"];
+/// Selects the front, the program that a user starts.
+pub const FRONT: &[&str] = &["--package", "forgesyted"];
 
 /// A cargo profile of this workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -65,6 +67,22 @@ enum Kind {
 }
 
 impl Built {
+    /// The program that links libtorch.
+    ///
+    /// # Errors
+    /// When the build made none.
+    pub fn engine(&self) -> Result<PathBuf> {
+        self.program("forgesyted-engine")
+    }
+
+    /// The program that a user starts.
+    ///
+    /// # Errors
+    /// When the build made none.
+    pub fn front(&self) -> Result<PathBuf> {
+        self.program("forgesyted")
+    }
+
     /// The path of the program of that name.
     ///
     /// # Errors

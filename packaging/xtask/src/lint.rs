@@ -15,12 +15,6 @@ pub fn lint() -> Result<()> {
     shell::step("cargo clippy", || {
         shell::run(cargo::command("clippy").args(["--workspace", "--all-targets", "--", "-D", "warnings"]))
     })?;
-    // What compiles without the engine is another selection of the same code, and has warnings of its own.
-    shell::step("cargo clippy of the front", || {
-        let mut clippy = cargo::command("clippy");
-        clippy.args(cargo::FRONT).args(["--lib", "--bins"]);
-        shell::run(clippy.args(["--", "-D", "warnings"]))
-    })?;
     shell::step("cargo doc", || {
         let mut doc = cargo::command("doc");
         shell::run(doc.args(["--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-D warnings"))

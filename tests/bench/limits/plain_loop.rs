@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
+use engine::engine::tune_allocator;
 use fast_image_resize::images::{Image as ResizeImage, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use forgesyted::engine::tune_allocator;
-use forgesyted::load::frames;
+use load::frames;
 use serde::{Deserialize, Serialize};
 use tch::{CModule, Device, IValue, Kind, Tensor};
 use turbojpeg::{Decompressor, Image, PixelFormat, ScalingFactor};

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use forgesyted::load::LoadPlan;
+use load::LoadPlan;
 
 use crate::bench::{Bench, run_load};
 use crate::child::Running;

@@ -5,9 +5,9 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use forgesyted::pipeline::encode::Encoder;
-use forgesyted::pipeline::frame::{Frame, FrameData, PixelLayout, RawPicture, Rotation};
-use forgesyted::pipeline::image::{Decoder, ImageNeed};
+use base::frame::{Frame, FrameData, PixelLayout, RawPicture, Rotation};
+use engine::pipeline::encode::Encoder;
+use engine::pipeline::image::{Decoder, ImageNeed};
 
 use crate::bench::Bench;
 use crate::machine;

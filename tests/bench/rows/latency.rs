@@ -2,7 +2,7 @@
 //! was due, beside the plain loop at the same pace.
 
 use anyhow::Result;
-use forgesyted::load::{LoadPlan, Pace};
+use load::{LoadPlan, Pace};
 
 use super::plain_loop;
 use crate::bench::{Bench, run_load};

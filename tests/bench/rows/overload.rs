@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use forgesyted::load::{LoadPlan, LoadReport, Pace};
+use load::{LoadPlan, LoadReport, Pace};
 
 use super::plain_loop;
 use crate::bench::{Bench, run_load};

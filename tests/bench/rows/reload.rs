@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use forgesyted::load::LoadPlan;
+use load::LoadPlan;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::bench::{Bench, run_load};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use forgesyted::load::LoadPlan;
+use load::LoadPlan;
 
 use super::plain_loop;
 use crate::bench::{Bench, run_load};

@@ -50,7 +50,7 @@ test("labels say what there is, in one line", () => {
 
 test("a class has one colour: the one that the board draws it in", () => {
   const colour = (detection) => one({ box: [1, 2, 3, 4], ...detection }).colour;
-  // By the palette of daemon/src/pipeline/overlay/marks.rs; labels by the remainder of their FNV-1a, worked out elsewhere.
+  // By the palette of daemon/engine/src/pipeline/overlay/marks.rs; labels by the remainder of their FNV-1a, worked out elsewhere.
   for (const [detection, expected] of [
     [{ class_id: 0 }, "#42d63c"], [{ class_id: 9 }, "#96785a"], [{ label: "car" }, "#96785a"], [{ label: "person" }, "#ffd60a"],
     [{ label: "straße" }, "#aac428"],

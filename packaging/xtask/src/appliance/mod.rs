@@ -49,7 +49,7 @@ pub fn test_appliance(system: System, arguments: &[String]) -> Result<()> {
     let built =
         shell::step("building the daemon and the tests of the appliance", || cargo::build(Profile::Dev, SELECTION))?;
     let image = image(system, &built)?;
-    let packages = deb::for_trial(&built.program("forgesyted")?)?;
+    let packages = deb::for_trial(&built)?;
     run_tests(&image, &built, &packages, arguments)
 }
 
@@ -71,7 +71,7 @@ pub fn after_tests(built: &Built, packages: &Packages) -> Result<()> {
 /// The files of a system that what was built runs on.
 fn image(system: System, built: &Built) -> Result<PathBuf> {
     if system == System::Ubuntu2204 {
-        symbols::check(&built.program("forgesyted")?)?;
+        symbols::check(&built.engine()?)?;
     }
     image::ensure(system)
 }

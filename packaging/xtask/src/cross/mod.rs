@@ -8,11 +8,10 @@ mod rust;
 mod store;
 pub mod symbols;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::arch::Arch;
 use crate::cargo::{self, Profile};
@@ -31,10 +30,6 @@ pub struct Programs {
     /// The CPU-only libtorch that the engine was built against.
     pub libtorch: PathBuf,
 }
-
-/// How each program is selected; both come of one crate under one name, in one build folder.
-const ENGINE: &[&str] = &["--package", "forgesyted", "--bin", "forgesyted"];
-const FRONT: &[&str] = &["--package", "forgesyted", "--bin", "forgesyted", "--no-default-features"];
 
 /// Builds both programs for another architecture than this machine's.
 ///
@@ -59,13 +54,11 @@ pub fn build(arch: Arch, profile: Profile) -> Result<Programs> {
     }
     let made = |selection: &[&str], name: &str| {
         let title = format!("building the {name} for {} ({})", arch.name(), profile.name());
-        let built = shell::step(&title, || {
+        shell::step(&title, || {
             cargo::build_by(command(arch, profile, compiler.as_deref(), &libtorch, &folder), profile, selection)
-        })?;
-        // The next build of the same name replaces it.
-        copy(&built.program("forgesyted")?, &folder.join("programs").join(name))
+        })
     };
-    let (engine, front) = (made(ENGINE, "engine")?, made(FRONT, "front")?);
+    let (engine, front) = (made(cargo::ENGINE, "engine")?.engine()?, made(cargo::FRONT, "front")?.front()?);
     if let Some(kept) = &kept {
         kept.keep(&folder);
     }
@@ -96,16 +89,6 @@ fn environment(arch: Arch) -> Vec<(String, String)> {
     let tools = [("CC", "gcc"), ("CXX", "g++"), ("AR", "ar")];
     let compilers = tools.map(|(variable, tool)| (format!("{variable}_{target}"), arch.tool(tool)));
     [(linker, arch.tool("gcc"))].into_iter().chain(compilers).collect()
-}
-
-fn copy(program: &Path, to: &Path) -> Result<PathBuf> {
-    let to = to.join("forgesyted");
-    let what = || format!("cannot copy {} to {}", program.display(), to.display());
-    if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder).with_context(what)?;
-    }
-    fs::copy(program, &to).with_context(what)?;
-    Ok(to)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::{cache, paths, shell};
 /// Stores that are kept: of branches with other dependencies or another compiler, say.
 const KEPT: usize = 2;
 /// What decides on the compiled dependencies, beside the compilers.
-const FILES: &[&str] = &["Cargo.lock", "Cargo.toml", "daemon/Cargo.toml"];
+const FILES: &[&str] = &["Cargo.lock", "Cargo.toml", "daemon/base/Cargo.toml", "daemon/engine/Cargo.toml"];
 
 /// The dependencies of one build in the cache.
 #[derive(Debug)]
@@ -131,7 +131,7 @@ fn remove_own(folder: &Path) -> Result<()> {
 
 fn is_own(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
-    name.trim_start_matches("lib").starts_with("forgesyted") || name == "incremental" || name == "programs"
+    name.trim_start_matches("lib").starts_with("forgesyted") || name == "incremental"
 }
 
 #[cfg(test)]
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(fs::metadata(next.join(library)).unwrap().modified().unwrap(), old);
         assert!(next.join("debug/.fingerprint/tokio-1/lib-tokio").is_file());
         let ours = ["debug/deps/libforgesyted-1.rlib", "debug/.fingerprint/forgesyted-1", "debug/forgesyted"];
-        for gone in ours.into_iter().chain(["debug/incremental", "programs"]) {
+        for gone in ours.into_iter().chain(["debug/incremental"]) {
             assert!(build.join(gone).exists() && !next.join(gone).exists(), "{gone}");
         }
         fs::remove_dir_all(&home).unwrap();

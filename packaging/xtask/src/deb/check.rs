@@ -12,19 +12,19 @@ use rustix::process::umask;
 
 use super::{Packages, Plan, Programs};
 use crate::arch::Arch;
-use crate::cargo::Profile;
+use crate::cargo::{Built, Profile};
 use crate::cross::symbols;
 use crate::packages::{self, For};
 use crate::{paths, shell};
 
-/// The packages' part of `cargo xtask test`, around the engine program that it has built: makes them, and checks them. A
+/// The packages' part of `cargo xtask test`, of what it has built: makes them, and checks them. A
 /// machine that cannot skips it and says why, but in CI that is a failure.
 ///
 /// # Errors
 /// When a package cannot be made or a check fails, or in CI when something is missing.
-pub fn after_tests(engine: &Path) -> Result<Option<Packages>> {
+pub fn after_tests(built: &Built) -> Result<Option<Packages>> {
     let plan = trial_plan()?;
-    let programs = packages::ensure(For::DebCheck).and_then(|()| super::with_engine(engine, Profile::Dev));
+    let programs = packages::ensure(For::DebCheck).and_then(|()| super::programs::of(built));
     let programs = match programs {
         Ok(programs) => programs,
         Err(error) => return without(error, env::var_os("CI").is_some()).map(|()| None),
@@ -34,12 +34,12 @@ pub fn after_tests(engine: &Path) -> Result<Option<Packages>> {
     Ok(Some(made))
 }
 
-/// The packages for a test alone, around the engine program that it has built; unchecked.
+/// The packages for a test alone, of what it has built; unchecked.
 ///
 /// # Errors
 /// When a package cannot be made.
-pub fn for_trial(engine: &Path) -> Result<Packages> {
-    super::pack(&trial_plan()?, &super::with_engine(engine, Profile::Dev)?)
+pub fn for_trial(built: &Built) -> Result<Packages> {
+    super::pack(&trial_plan()?, &super::programs::of(built)?)
 }
 
 fn trial_plan() -> Result<Plan> {

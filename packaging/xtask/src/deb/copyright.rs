@@ -30,7 +30,17 @@ pub(super) struct Crate {
 /// The crates of others that are linked into the daemon, sorted.
 pub(super) fn crates(arch: Arch) -> Result<Vec<Crate>> {
     let mut tree = cargo::command("tree");
-    tree.args(["--locked", "--package", "forgesyted", "--edges", "normal,no-proc-macro", "--target", arch.target()]);
+    tree.args([
+        "--locked",
+        "--package",
+        "forgesyted",
+        "--package",
+        "forgesyted-engine",
+        "--edges",
+        "normal,no-proc-macro",
+        "--target",
+        arch.target(),
+    ]);
     let linked = shell::output(tree.args(["--prefix", "none", "--format", "{p}"]))?;
     let mut metadata = cargo::command("metadata");
     metadata.args(["--locked", "--format-version", "1", "--filter-platform", arch.target()]);

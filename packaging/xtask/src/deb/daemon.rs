@@ -184,7 +184,7 @@ mod tests {
         }
         assert!(named >= 7, "{named}");
         let mut told = 0;
-        for (path, text) in sources(&source.root.join("daemon/src")) {
+        for (path, text) in sources(&source.root.join("daemon")) {
             for name in pages_after(&text, "document(\"").into_iter().chain(pages_after(&text, &installed)) {
                 assert!(is_there(name), "{} names {name}", path.display());
                 told += 1;

@@ -29,7 +29,7 @@ use crate::cargo::Profile;
 use crate::packages::{self, For};
 use crate::{libtorch as libraries, paths, shell};
 pub use check::{after_tests, check, for_trial};
-pub use programs::{Programs, with_engine};
+pub use programs::Programs;
 use source::Source;
 use source::{date, day, gzip, time_of_change};
 pub use verify::verify;

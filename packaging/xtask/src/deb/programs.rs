@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::trim;
 use crate::arch::Arch;
-use crate::cargo::{self, Profile};
+use crate::cargo::{self, Built, Profile};
 use crate::{cross, libtorch, paths, shell};
 
 /// What the packages are made of.
@@ -24,11 +24,6 @@ pub struct Programs {
     pub libtorch: PathBuf,
 }
 
-/// As `cargo xtask test` selects the daemon: with the same features, nothing is built twice.
-const DEV: &[&str] = &["--workspace", "--bins", "--tests"];
-const ENGINE: &[&str] = &["--package", "forgesyted", "--bin", "forgesyted"];
-const FRONT: &[&str] = &["--package", "forgesyted", "--bin", "forgesyted", "--no-default-features"];
-
 /// Builds the programs for an architecture, for a foreign one by [`cross::build`].
 ///
 /// # Errors
@@ -36,47 +31,50 @@ const FRONT: &[&str] = &["--package", "forgesyted", "--bin", "forgesyted", "--no
 pub fn build(arch: Arch, profile: Profile) -> Result<Programs> {
     if arch != Arch::host()? {
         let cross::Programs { engine, front, libtorch } = cross::build(arch, profile)?;
-        return Ok(Programs { engine, front, guide: self::front(profile)?, libtorch });
+        return Ok(Programs { engine, front, guide: build_front(profile)?, libtorch });
     }
-    let engine = shell::step(&format!("building forgesyted ({})", profile.name()), || {
-        let selection = if profile == Profile::Dev { DEV } else { ENGINE };
-        cargo::build_by(command(profile, "engine"), profile, selection)?.program("forgesyted")
+    if profile == Profile::Dev {
+        // As `cargo xtask test` selects them: nothing is built twice.
+        let all = ["--workspace", "--bins", "--tests"];
+        return of(&shell::step("building the programs (dev)", || cargo::build(profile, &all))?);
+    }
+    let engine = shell::step("building the engine program (release)", || {
+        cargo::build_by(command(profile), profile, cargo::ENGINE)?.engine()
     })?;
-    with_engine(&engine, profile)
+    around(engine, build_front(profile)?)
 }
 
-/// The programs of this machine's architecture around an engine program that has been built.
+/// The programs of this machine's architecture that a build has left.
 ///
 /// # Errors
-/// When the front cannot be built, or the engine was not built against the CPU-only libtorch.
-pub fn with_engine(engine: &Path, profile: Profile) -> Result<Programs> {
+/// When it has left none, or the engine was not built against the CPU-only libtorch.
+pub fn of(built: &Built) -> Result<Programs> {
+    around(built.engine()?, built.front()?)
+}
+
+fn around(engine: PathBuf, front: PathBuf) -> Result<Programs> {
     let libtorch = libtorch::cpu_folder(Arch::host()?)?;
     let link = paths::libtorch_link();
     if fs::canonicalize(&link).ok() != fs::canonicalize(&libtorch).ok() {
         bail!("{} leads to another libtorch than the CPU-only one in the cache, which packages need", link.display());
     }
-    let front = front(profile)?;
-    Ok(Programs { engine: engine.to_path_buf(), guide: front.clone(), front, libtorch })
+    Ok(Programs { engine, guide: front.clone(), front, libtorch })
 }
 
 /// Builds the front for this machine.
-fn front(profile: Profile) -> Result<PathBuf> {
-    shell::step(&format!("building the front of forgesyted ({})", profile.name()), || {
-        cargo::build_by(command(profile, "front"), profile, FRONT)?.program("forgesyted")
+fn build_front(profile: Profile) -> Result<PathBuf> {
+    shell::step(&format!("building the front ({})", profile.name()), || {
+        cargo::build_by(command(profile), profile, cargo::FRONT)?.front()
     })
 }
 
-/// A `cargo build` for this machine. Both programs have one name, so each is built in a folder of its own; and a release
-/// for a package names no folder of this machine, which the daemon of `cargo xtask run` need not care about.
-fn command(profile: Profile, what: &str) -> Command {
+/// A `cargo build` for this machine. A release for a package names no folder of this machine, which the daemon of `cargo xtask
+/// run` need not care about: it has a build folder of its own.
+fn command(profile: Profile) -> Command {
     let mut cargo = cargo::command("build");
-    let folder = match (profile, what) {
-        (Profile::Dev, "engine") => return cargo,
-        (Profile::Dev, _) => paths::target().join("front"),
-        (Profile::Release, _) => paths::target().join("deb").join(what),
-    };
-    cargo.arg("--target-dir").arg(&folder);
     if profile == Profile::Release {
+        let folder = paths::target().join("deb").join("build");
+        cargo.arg("--target-dir").arg(&folder);
         trim::machine_and_day(&mut cargo, &folder, &paths::libtorch_link());
     }
     cargo

@@ -1,6 +1,6 @@
 //! `cargo xtask dist`: a tree that runs from anywhere.
 //!
-//! Lives here: building the daemon and putting it beside its libraries, pipelines, models and configuration. `tree`
+//! Lives here: building the daemon's two programs and putting them beside its libraries, pipelines, models and configuration. `tree`
 //! says which file goes where, `place` puts it there. Does not live here: how the daemon finds its neighbours (its build
 //! script and its configuration), packages for a distribution.
 
@@ -13,7 +13,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::cargo::{self, Profile};
+use crate::cargo::{self, Built, Profile};
 use crate::packages::For;
 use crate::{paths, setup, shell};
 
@@ -24,22 +24,22 @@ use crate::{paths, setup, shell};
 pub fn dist(profile: Profile, out: &Path) -> Result<PathBuf> {
     setup::setup(For::Build)?;
     let built = shell::step(&format!("building forgesyted ({})", profile.name()), || {
-        cargo::build(profile, &["--package", "forgesyted", "--bin", "forgesyted"])
+        cargo::build(profile, &[cargo::FRONT, cargo::ENGINE].concat())
     })?;
-    lay_out(&built.program("forgesyted")?, out)
+    lay_out(&built, out)
 }
 
-/// Lays out the tree around a daemon that has been built; returns the path of the daemon in it.
+/// Lays out the tree around programs that have been built; returns the path of the daemon in it.
 ///
 /// # Errors
 /// When a file cannot be put in its place, or the daemon of the tree does not start.
-pub fn lay_out(program: &Path, out: &Path) -> Result<PathBuf> {
+pub fn lay_out(built: &Built, out: &Path) -> Result<PathBuf> {
     let link = paths::libtorch_link();
     let libtorch =
         fs::canonicalize(&link).with_context(|| format!("{} leads nowhere: run cargo xtask setup", link.display()))?;
     let out = std::path::absolute(out).context("the folder for the tree has no absolute path")?;
-    let placed = place::place(&tree::items(program, &libtorch, &paths::config())?, &out)?;
-    let program = out.join(tree::PROGRAM);
+    let placed = place::place(&tree::items(&built.front()?, &built.engine()?, &libtorch, &paths::config())?, &out)?;
+    let program = out.join(tree::FRONT);
     shell::output(Command::new(&program).arg("--version").env_clear())
         .context("the tree was laid out, but its daemon does not start without any environment variable")?;
     eprintln!("xtask: {}: {} files, {} of them new", out.display(), placed.total, placed.new);

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// The daemon's place in the tree.
-pub(super) const PROGRAM: &str = "bin/forgesyted";
+/// Where the program that a user starts belongs.
+pub(super) const FRONT: &str = "bin/forgesyted";
+/// The engine program and its libtorch, as the packages have them below `/usr`.
+const ENGINE: &str = "lib/forgesyted";
 
 /// One file of the tree.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,9 +21,14 @@ pub(super) struct Item {
     pub linkable: bool,
 }
 
-/// Lists the tree: the daemon, the libraries of libtorch, and what the shipped configuration has.
-pub(super) fn items(program: &Path, libtorch: &Path, config: &Path) -> Result<Vec<Item>> {
-    let mut items = vec![item(PROGRAM.into(), program.to_path_buf(), false)];
+/// Lists the tree: both programs, the libraries of libtorch, and what the shipped configuration has.
+pub(super) fn items(front: &Path, engine: &Path, libtorch: &Path, config: &Path) -> Result<Vec<Item>> {
+    let mut items = vec![item(FRONT.into(), front.to_path_buf(), false)];
+    items.push(item(Path::new(ENGINE).join("bin/forgesyted"), engine.to_path_buf(), false));
+    let version = ["build-version", "version.py"].map(|name| (name, libtorch.join(name)));
+    for (name, file) in version.into_iter().filter(|(_, file)| file.is_file()) {
+        items.push(item(Path::new(ENGINE).join(name), file, false));
+    }
     let mut folder = |from: &Path, to: &str, linkable: bool, wanted: fn(&str) -> bool| -> Result<()> {
         for (name, source) in files(from)? {
             if wanted(&name) {
@@ -30,9 +37,10 @@ pub(super) fn items(program: &Path, libtorch: &Path, config: &Path) -> Result<Ve
         }
         Ok(())
     };
-    folder(&libtorch.join("lib"), "lib", true, is_library)?;
+    let libraries = format!("{ENGINE}/lib");
+    folder(&libtorch.join("lib"), &libraries, true, is_library)?;
     for neighbour in cuda_neighbours(libtorch) {
-        folder(&neighbour, "lib", true, is_library)?;
+        folder(&neighbour, &libraries, true, is_library)?;
     }
     folder(&config.join("pipelines"), "share/forgesyted/pipelines", false, |name| name.ends_with(".toml"))?;
     folder(&config.join("models"), "share/forgesyted/models", false, |name| !name.starts_with('.'))?;
@@ -100,7 +108,7 @@ mod tests {
     }
 
     fn places(root: &Path, libtorch: &str) -> Vec<String> {
-        let items = items(&root.join("forgesyted"), &root.join(libtorch), &root.join("config")).unwrap();
+        let items = items(&root.join("f"), &root.join("e"), &root.join(libtorch), &root.join("config")).unwrap();
         items
             .iter()
             .map(|item| format!("{} < {}", item.place.display(), item.source.strip_prefix(root).unwrap().display()))
@@ -112,6 +120,7 @@ mod tests {
         let root = tree(
             "places",
             &[
+                "torch/build-version",
                 "torch/lib/libtorch_cpu.so",
                 "torch/lib/libgomp.so.1",
                 "torch/lib/libtorch_python.so",
@@ -128,10 +137,12 @@ mod tests {
         assert_eq!(
             places(&root, "torch"),
             [
-                "bin/forgesyted < forgesyted",
+                "bin/forgesyted < f",
                 "etc/forgesyted.toml < config/forgesyted.toml",
-                "lib/libgomp.so.1 < torch/lib/libgomp.so.1",
-                "lib/libtorch_cpu.so < torch/lib/libtorch_cpu.so",
+                "lib/forgesyted/bin/forgesyted < e",
+                "lib/forgesyted/build-version < torch/build-version",
+                "lib/forgesyted/lib/libgomp.so.1 < torch/lib/libgomp.so.1",
+                "lib/forgesyted/lib/libtorch_cpu.so < torch/lib/libtorch_cpu.so",
                 "share/forgesyted/models/scene.pt < config/models/scene.pt",
                 "share/forgesyted/pipelines/scene.toml < config/pipelines/scene.toml",
                 "share/forgesyted/replay/demo.mjpeg < config/replay/demo.mjpeg",
@@ -140,7 +151,7 @@ mod tests {
         fs::remove_file(root.join("config/forgesyted.toml")).unwrap();
         assert!(!places(&root, "torch").iter().any(|place| place.starts_with("etc/")));
         fs::remove_dir_all(root.join("config/pipelines")).unwrap();
-        assert!(items(&root.join("forgesyted"), &root.join("torch"), &root.join("config")).is_err());
+        assert!(items(&root.join("f"), &root.join("e"), &root.join("torch"), &root.join("config")).is_err());
         fs::remove_dir_all(&root).unwrap();
     }
 
@@ -161,13 +172,13 @@ mod tests {
             ],
         );
         let places = places(&root, "site/torch");
-        let lib: Vec<_> = places.iter().filter(|place| place.starts_with("lib/")).collect();
+        let lib: Vec<_> = places.iter().filter(|place| place.starts_with("lib/forgesyted/lib/")).collect();
         assert_eq!(
             lib,
             [
-                "lib/libcudart.so.13 < site/nvidia/cu13/lib/libcudart.so.13",
-                "lib/libgomp.so.1 < site/torch/lib/libgomp.so.1",
-                "lib/libtorch_cuda.so < site/torch/lib/libtorch_cuda.so",
+                "lib/forgesyted/lib/libcudart.so.13 < site/nvidia/cu13/lib/libcudart.so.13",
+                "lib/forgesyted/lib/libgomp.so.1 < site/torch/lib/libgomp.so.1",
+                "lib/forgesyted/lib/libtorch_cuda.so < site/torch/lib/libtorch_cuda.so",
             ]
         );
         fs::remove_dir_all(&root).unwrap();

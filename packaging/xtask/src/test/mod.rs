@@ -26,10 +26,8 @@ pub const NODE_PATH_VARIABLE: &str = "FORGESYTED_TEST_NODE_PATH";
 pub const REFERENCE_VARIABLE: &str = "FORGESYTED_TEST_REFERENCE";
 /// The path of a Chromium, which runs the client guide's JavaScript.
 pub const CHROMIUM_VARIABLE: &str = "FORGESYTED_TEST_CHROMIUM";
-/// The folder of a tree as `dist` makes it, with a daemon of the dev profile.
+/// The folder of a tree as `dist` makes it, with programs of the dev profile.
 pub const DIST_VARIABLE: &str = "FORGESYTED_TEST_DIST";
-/// The path of a front of the dev profile: the program that links no libtorch.
-pub const FRONT_VARIABLE: &str = "FORGESYTED_TEST_FRONT";
 
 /// Sets up, gets the tools, lays out `target/dist-dev` and runs `cargo test` with these arguments; without any, then
 /// makes and checks the packages, and runs the tests in the VM and of the installed packages: in the container, and in a
@@ -55,9 +53,7 @@ pub fn test(arguments: &[String]) -> Result<()> {
     let built = shell::step("building the daemon and the tests", || {
         cargo::build(Profile::Dev, &["--workspace", "--bins", "--tests"])
     })?;
-    dist::lay_out(&built.program("forgesyted")?, &tree)?;
-    let front =
-        shell::step("building the front", || cargo::build(Profile::Dev, cargo::FRONT))?.program("forgesyted")?;
+    dist::lay_out(&built, &tree)?;
 
     let mut test = cargo::command("test");
     if arguments.is_empty() {
@@ -67,11 +63,7 @@ pub fn test(arguments: &[String]) -> Result<()> {
     if !selects_packages(arguments) {
         test.arg("--workspace");
     }
-    test.args(arguments)
-        .env(PROMTOOL_VARIABLE, promtool)
-        .env(PYTHONPATH_VARIABLE, python)
-        .env(DIST_VARIABLE, &tree)
-        .env(FRONT_VARIABLE, front);
+    test.args(arguments).env(PROMTOOL_VARIABLE, promtool).env(PYTHONPATH_VARIABLE, python).env(DIST_VARIABLE, &tree);
     if let Some(node) = node {
         test.env(NODE_PATH_VARIABLE, node);
     }
@@ -90,7 +82,7 @@ pub fn test(arguments: &[String]) -> Result<()> {
     shell::step("cargo test", || shell::run(&mut test))?;
     // Arguments choose among the tests of cargo; the others have commands of their own.
     if arguments.is_empty() {
-        let packages = deb::after_tests(&built.program("forgesyted")?)?;
+        let packages = deb::after_tests(&built)?;
         vm::after_tests(&built, &tree, packages.as_ref())?;
         if let Some(packages) = packages {
             appliance::after_tests(&built, &packages)?;

@@ -58,8 +58,8 @@ pub fn test_vm(arguments: &[String]) -> Result<()> {
     let image = image::ensure()?;
     let built = shell::step("building the daemon and the tests of the VM", || cargo::build(Profile::Dev, SELECTION))?;
     let tree = paths::target().join("dist-dev");
-    dist::lay_out(&built.program("forgesyted")?, &tree)?;
-    let packages = deb::for_trial(&built.program("forgesyted")?);
+    dist::lay_out(&built, &tree)?;
+    let packages = deb::for_trial(&built);
     let packages = packages.inspect_err(|error| eprintln!("xtask: there are no packages: {error:#}")).ok();
     run_tests(&image, &built, &tree, packages.as_ref(), arguments)
 }

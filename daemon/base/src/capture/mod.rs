@@ -1,0 +1,192 @@
+//! Where hardware begins: what a supervisor sees of a camera, be it a V4L2 device (`v4l2`) or a replay of files (`replay`).
+
+mod open;
+pub mod replay;
+pub mod v4l2;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+
+use crate::frame::PixelLayout;
+
+pub use open::{Opened, open};
+
+/// An open camera that delivers frames. Dropping it closes the device.
+pub trait Capture: Send + fmt::Debug {
+    /// What the device agreed to.
+    fn agreed(&self) -> &Agreed;
+
+    /// Waits at most `patience` for a frame, drains what has come, and shows the newest complete frame to `take`, which
+    /// copies what it wants: the buffer goes back to the driver when it returns. `take` is not called where no complete
+    /// frame came.
+    ///
+    /// # Errors
+    /// A [`Fault`]: the camera is to be dropped and opened anew.
+    fn next(&mut self, patience: Duration, take: &mut dyn FnMut(FrameView<'_>)) -> Result<Drained, Fault>;
+}
+
+/// A frame while the driver's buffer is held.
+#[derive(Clone, Copy)]
+pub struct FrameView<'a> {
+    /// The picture: one complete JPEG without trailing padding, or all rows of a raw picture.
+    pub bytes: &'a [u8],
+    /// When the kernel had it, or the replay made it due.
+    pub captured_at: Instant,
+}
+
+/// What one look at the camera's queue came to. Frames captured = shown (0 or 1) + skipped + bad.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Complete frames that gave way to a newer one in the queue.
+    pub skipped: u64,
+    /// Frames thrown away because they were damaged or incomplete.
+    pub bad: u64,
+    /// Frames that the driver lost: gaps in its sequence numbers.
+    pub lost: u64,
+}
+
+/// What a device agreed to; it may differ from what was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Agreed {
+    /// The device node, links resolved; for a replay its file or folder.
+    pub path: PathBuf,
+    /// What the device calls itself.
+    pub card: String,
+    /// Its driver; `replay` for files.
+    pub driver: String,
+    /// How pictures come.
+    pub encoding: Encoding,
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Bytes a row (of the first plane) takes; 0 for JPEG.
+    pub stride: u32,
+    /// Frames a second; 0 where the driver does not say.
+    pub fps: f64,
+}
+
+/// How pictures come from a camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// A JPEG each (`MJPG` or `JPEG`).
+    Jpeg,
+    /// Raw.
+    Raw(PixelLayout),
+}
+
+/// Why a camera does not deliver. The label `reason` of `camera_reconnects_total` and of the event `camera_down`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// There is no such device (or file).
+    NoSuchDevice,
+    /// The daemon's user may not open it.
+    PermissionDenied,
+    /// Another program captures from it.
+    Busy,
+    /// It was there and is gone.
+    Disconnected,
+    /// It is there and sends nothing.
+    NoFrames,
+    /// It has no format that can be used, or refuses the one asked for.
+    BadFormat,
+    /// The USB bus has no room for its stream (`ENOSPC`).
+    UsbBandwidth,
+    /// Anything else that the driver reports.
+    IoError,
+}
+
+/// A camera's fault, in words for the operator.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{detail}")]
+pub struct Fault {
+    /// What kind of fault.
+    pub reason: Reason,
+    /// What was tried, what the system said and what to do: one or two sentences.
+    pub detail: String,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Reason; 8] = [
+        Reason::NoSuchDevice,
+        Reason::PermissionDenied,
+        Reason::Busy,
+        Reason::Disconnected,
+        Reason::NoFrames,
+        Reason::BadFormat,
+        Reason::UsbBandwidth,
+        Reason::IoError,
+    ];
+
+    /// The name in logs, metrics and lists.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::NoSuchDevice => "no_such_device",
+            Reason::PermissionDenied => "permission_denied",
+            Reason::Busy => "busy",
+            Reason::Disconnected => "disconnected",
+            Reason::NoFrames => "no_frames",
+            Reason::BadFormat => "bad_format",
+            Reason::UsbBandwidth => "usb_bandwidth",
+            Reason::IoError => "io_error",
+        }
+    }
+}
+
+impl Fault {
+    /// A fault with its words.
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        Fault { reason, detail: detail.into() }
+    }
+}
+
+impl Encoding {
+    /// Every encoding.
+    pub const ALL: [Encoding; 8] = [
+        Encoding::Jpeg,
+        Encoding::Raw(PixelLayout::Yuyv),
+        Encoding::Raw(PixelLayout::Uyvy),
+        Encoding::Raw(PixelLayout::Nv12),
+        Encoding::Raw(PixelLayout::Yu12),
+        Encoding::Raw(PixelLayout::Grey),
+        Encoding::Raw(PixelLayout::Rgb3),
+        Encoding::Raw(PixelLayout::Bgr3),
+    ];
+
+    /// The format's V4L2 name of four letters.
+    pub fn fourcc(self) -> &'static str {
+        match self {
+            Encoding::Jpeg => "MJPG",
+            Encoding::Raw(layout) => layout.fourcc(),
+        }
+    }
+}
+
+impl fmt::Display for Agreed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}x{} at {} frames/s", self.encoding.fourcc(), self.width, self.height, self.fps)
+    }
+}
+
+impl fmt::Debug for FrameView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FrameView({} bytes)", self.bytes.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::CameraFormat;
+
+    #[test]
+    fn the_configuration_knows_every_encoding() {
+        // V4L2 has two names for a JPEG.
+        let known: Vec<&str> = CameraFormat::KNOWN.into_iter().filter(|name| *name != "JPEG").collect();
+        assert_eq!(known, Encoding::ALL.map(Encoding::fourcc));
+    }
+}

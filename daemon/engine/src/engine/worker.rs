@@ -1,0 +1,348 @@
+//! The workers: named threads that take the next ready lane's frame, with it those of other lanes that gain by running as
+//! one batch, run them and deliver what came of each. A panic costs its frame's session and is counted; the worker goes on.
+
+use std::any::Any;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::answers::Answers;
+use super::schedule::Schedule;
+use super::{EnginePlan, Job, Lane};
+use crate::pipeline::service::{self, FrameFailure, FrameRun, Scratch};
+use crate::pipeline::torch;
+use crate::pipeline::{Pipeline, PipelineState};
+use crate::telemetry::metrics::Metrics;
+use base::logging::rate_limited::RateLimited;
+use base::protocol::{ErrorCode, StreamError};
+
+/// How long an idle worker sleeps before it comes round to show that it lives.
+const IDLE_ROUND: Duration = Duration::from_secs(1);
+
+/// A client can cause a line by reconnecting with a frame that a model fails on.
+static FAILURES: RateLimited = RateLimited::new(20, Duration::from_secs(10));
+
+/// The threads and what they share.
+#[derive(Debug)]
+pub(super) struct Workers {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Rung when a lane became ready and a worker sleeps.
+    bell: Notify,
+}
+
+#[derive(Debug)]
+struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    /// Lanes with outcomes that are not announced yet, and the bell that is rung for the first of them.
+    served: Mutex<Vec<Arc<dyn Lane>>>,
+    served_bell: Notify,
+    rounds: Vec<AtomicU64>,
+    device_lost: AtomicBool,
+    answers: Answers,
+    plan: EnginePlan,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    schedule: Schedule<Arc<dyn Lane>>,
+    /// Workers that wait to be woken.
+    asleep: usize,
+    /// Workers that were woken and have not come round yet: there is no need to wake another for the same lane.
+    woken: usize,
+    stopping: bool,
+}
+
+/// Lanes that are served by one run; empty where none is ready.
+type Turn = Vec<Arc<dyn Lane>>;
+
+/// What came of a frame: its result, why it has none, or a panic's payload.
+type Outcome = std::thread::Result<Result<String, FrameFailure>>;
+
+impl Workers {
+    pub(super) fn start(plan: EnginePlan, metrics: Arc<Metrics>) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            served: Mutex::default(),
+            served_bell: Notify::new(),
+            rounds: (0..plan.workers).map(|_| AtomicU64::new(0)).collect(),
+            device_lost: AtomicBool::new(false),
+            answers: Answers::default(),
+            plan,
+            metrics,
+        });
+        let workers = Workers { shared, threads: Mutex::default(), bell: Notify::new() };
+        for number in 0..plan.workers {
+            let shared = Arc::clone(&workers.shared);
+            let thread = std::thread::Builder::new()
+                .name(format!("engine-{number}"))
+                .spawn(move || shared.work(number))
+                .inspect_err(|_| workers.shared.close())?;
+            workers.threads().push(thread);
+        }
+        Ok(workers)
+    }
+
+    pub(super) fn ready(&self, lane: Arc<dyn Lane>) {
+        let someone_sleeps = {
+            let mut queue = self.shared.lock();
+            queue.schedule.push(lane);
+            queue.asleep > queue.woken
+        };
+        if someone_sleeps {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Wakes sleeping workers for lanes that became ready; runs for as long as it is polled.
+    pub(super) async fn wake_sleepers(&self) {
+        loop {
+            self.bell.notified().await;
+            let wake = {
+                let mut queue = self.shared.lock();
+                let without_worker = queue.schedule.len().saturating_sub(queue.woken);
+                let wake = without_worker.min(queue.asleep.saturating_sub(queue.woken));
+                queue.woken += wake;
+                wake
+            };
+            (0..wake).for_each(|_| self.shared.wake.notify_one());
+        }
+    }
+
+    /// Announces what workers delivered; runs for as long as it is polled.
+    pub(super) async fn announce_served(&self) {
+        let mut served = Vec::new();
+        loop {
+            self.shared.served_bell.notified().await;
+            std::mem::swap(&mut served, &mut *self.shared.served());
+            served.drain(..).for_each(|lane: Arc<dyn Lane>| lane.announce());
+        }
+    }
+
+    pub(super) fn rounds(&self) -> Vec<u64> {
+        self.shared.rounds.iter().map(|rounds| rounds.load(Ordering::Relaxed)).collect()
+    }
+
+    pub(super) fn device_lost(&self) -> bool {
+        self.shared.device_lost.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_silent(&self) -> bool {
+        self.shared.answers.is_silent()
+    }
+
+    pub(super) fn stop(&self, patience: Duration) -> bool {
+        self.shared.close();
+        let deadline = Instant::now() + patience;
+        let threads = std::mem::take(&mut *self.threads());
+        // std has no join with a deadline; a thread that is stuck in a model must not hold up the exit.
+        while threads.iter().any(|thread| !thread.is_finished()) {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+        true
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn work(&self, number: usize) {
+        let _no_grad = torch::prepare_thread(self.plan.threads_per_worker);
+        let mut scratch = Scratch::default();
+        while let Some(turn) = self.next() {
+            if let Some(rounds) = self.rounds.get(number) {
+                rounds.fetch_add(1, Ordering::Relaxed);
+            }
+            self.serve(turn, &mut scratch);
+        }
+    }
+
+    /// The lanes that are served next, by one run; an empty one when none came within an idle round; none when the
+    /// engine stops.
+    fn next(&self) -> Option<Turn> {
+        let mut queue = self.lock();
+        if queue.stopping {
+            return None;
+        }
+        if !queue.schedule.is_empty() {
+            return Some(queue.take(self.plan.workers));
+        }
+        queue.asleep += 1;
+        let (mut queue, _) = self.wake.wait_timeout(queue, IDLE_ROUND).unwrap_or_else(PoisonError::into_inner);
+        queue.asleep -= 1;
+        queue.woken = queue.woken.saturating_sub(1);
+        if queue.stopping { None } else { Some(queue.take(self.plan.workers)) }
+    }
+
+    fn serve(&self, turn: Turn, scratch: &mut Scratch) {
+        let mut batch: Vec<(Arc<dyn Lane>, Job)> =
+            turn.into_iter().filter_map(|lane| lane.take().map(|job| (lane, job))).collect();
+        let outcomes = self.run_together(&mut batch, scratch);
+        for ((lane, mut job), outcome) in batch.into_iter().zip(outcomes) {
+            let outcome = outcome.unwrap_or_else(|| run_alone(&mut job, scratch));
+            self.note_outcome(&job.pipeline, matches!(outcome, Ok(Ok(_))), scratch);
+            let outcome = match outcome {
+                Ok(Ok(result)) => Ok(result),
+                Ok(Err(failure)) => Err(self.failed(&*lane, &job, failure)),
+                Err(panic) => Err(self.panicked(&*lane, &job, &*panic)),
+            };
+            let more = lane.deliver(job.frame_index, job.state, outcome);
+            self.note_served(Arc::clone(&lane));
+            if more {
+                // This worker comes round at once, so nobody needs to be woken for it.
+                self.lock().schedule.push(lane);
+            }
+        }
+    }
+
+    /// Runs the frames as one batch. None for each that is still to be run, alone: the only one, and all of a batch in which
+    /// something panicked, so that the one to blame is found. What is kept of their sessions is then as it was before.
+    fn run_together(&self, batch: &mut [(Arc<dyn Lane>, Job)], scratch: &mut Scratch) -> Vec<Option<Outcome>> {
+        let pipeline = match &*batch {
+            [(_, first), _, ..] => Arc::clone(&first.pipeline),
+            few => return few.iter().map(|_| None).collect(),
+        };
+        let before: Vec<PipelineState> = batch.iter().map(|(_, job)| job.state.clone()).collect();
+        let mut runs: Vec<FrameRun<'_>> = batch.iter_mut().map(|(_, job)| job.frame_run()).collect();
+        let outcomes = catch_unwind(AssertUnwindSafe(|| service::run_on_frames(&pipeline, &mut runs, scratch)));
+        match outcomes {
+            Ok(outcomes) => outcomes.into_iter().map(|outcome| Some(Ok(outcome))).collect(),
+            Err(panic) => {
+                self.metrics.panics().inc();
+                log::error!(
+                    event = "panic", pipeline_id = pipeline.id(), frames = batch.len(), err = text_of(&*panic);
+                    "a batch's run panicked; its frames are run again, one by one"
+                );
+                *scratch = Scratch::default();
+                for ((_, job), state) in batch.iter_mut().zip(before) {
+                    job.state = state;
+                }
+                batch.iter().map(|_| None).collect()
+            }
+        }
+    }
+
+    /// Keeps count of what came of frames, and finds out whether the engine is to blame where many fail in a row.
+    fn note_outcome(&self, pipeline: &Pipeline, answered: bool, scratch: &mut Scratch) {
+        if answered {
+            return self.answers.answered();
+        }
+        if !self.answers.failed() || answers_sample(pipeline, scratch) {
+            return;
+        }
+        *scratch = Scratch::default();
+        if answers_sample(pipeline, scratch) {
+            log::error!(
+                event = "worker_recovered", pipeline_id = pipeline.id();
+                "a worker answered no frame any more, and does again with fresh buffers: please report it"
+            );
+        } else if self.answers.silent() {
+            log::error!(
+                event = "engine_silent", pipeline_id = pipeline.id();
+                "the engine answers no frame any more, not even the sample frame: a restart is needed"
+            );
+        }
+    }
+
+    fn note_served(&self, lane: Arc<dyn Lane>) {
+        let is_first = {
+            let mut served = self.served();
+            served.push(lane);
+            served.len() == 1
+        };
+        if is_first {
+            self.served_bell.notify_one();
+        }
+    }
+
+    fn failed(&self, lane: &dyn Lane, job: &Job, failure: FrameFailure) -> StreamError {
+        let (session_id, pipeline_id) = lane.describe();
+        if let FrameFailure::Node { node, reason } = &failure {
+            if let Some(suppressed) = FAILURES.allow(Instant::now()) {
+                log::warn!(
+                    event = "pipeline_failure", session_id:% = session_id, pipeline_id, frame_index = job.frame_index,
+                    node, err = reason, suppressed; "node {node} failed on a frame"
+                );
+            }
+            let device = lane.pipeline().device_of(node).unwrap_or(self.plan.device);
+            if !torch::device_answers(device) {
+                log::error!(event = "device_lost", device:?; "the device answers no more; a restart is needed");
+                self.device_lost.store(true, Ordering::Relaxed);
+            }
+        }
+        failure.into()
+    }
+
+    fn panicked(&self, lane: &dyn Lane, job: &Job, panic: &(dyn Any + Send)) -> StreamError {
+        self.metrics.panics().inc();
+        let (session_id, pipeline_id) = lane.describe();
+        log::error!(
+            event = "panic", session_id:% = session_id, pipeline_id, frame_index = job.frame_index,
+            err = text_of(panic); "a frame's run panicked; its session ends, the others go on"
+        );
+        StreamError::new(ErrorCode::InternalError, "The device failed on this frame; its log has the reason.")
+    }
+
+    fn close(&self) {
+        self.lock().stopping = true;
+        self.wake.notify_all();
+    }
+
+    fn served(&self) -> MutexGuard<'_, Vec<Arc<dyn Lane>>> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    /// Takes the next lane, and those that run with it as one batch. Of what waits, a worker takes its share and leaves
+    /// the others theirs; none waits for more to come.
+    fn take(&mut self, workers: usize) -> Turn {
+        let share = self.schedule.len().div_ceil(workers.max(1));
+        let most = self.schedule.peek().map_or(1, |next| next.pipeline().max_batch()).min(share);
+        self.schedule.pop_same(most, |a, b| Arc::ptr_eq(a.pipeline(), b.pipeline()))
+    }
+}
+
+/// What a panic says.
+fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no text")
+}
+
+/// Whether the pipeline answers the sample frame, as it did when it was loaded.
+fn answers_sample(pipeline: &Pipeline, scratch: &mut Scratch) -> bool {
+    matches!(catch_unwind(AssertUnwindSafe(|| service::run_on_sample(pipeline, scratch))), Ok(Ok(())))
+}
+
+fn run_alone(job: &mut Job, scratch: &mut Scratch) -> Outcome {
+    let pipeline = Arc::clone(&job.pipeline);
+    let outcome = catch_unwind(AssertUnwindSafe(|| service::run_on_frame(&pipeline, job.frame_run(), scratch)));
+    if outcome.is_err() {
+        // Its buffers and the session's may be in any state.
+        *scratch = Scratch::default();
+        job.state = PipelineState::default();
+    }
+    outcome
+}
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;

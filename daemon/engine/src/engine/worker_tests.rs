@@ -1,0 +1,270 @@
+//! The workers, with lanes and nodes made for the purpose.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{self, Receiver, Sender};
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::*;
+use crate::pipeline::image::{ImageNeed, Scaler};
+use crate::pipeline::nodes::{Node, NodeFrame};
+use crate::pipeline::{self, Pipeline};
+use base::frame::Frame;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Panics on frame 2, fails on frame 3, and gives the frame's number otherwise.
+#[derive(Debug)]
+struct Moody;
+
+impl Node for Moody {
+    fn needs(&self) -> ImageNeed {
+        ImageNeed::None
+    }
+
+    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
+        match frame.frame_index {
+            2 => panic!("a defect"),
+            3 => Err("an error".to_owned()),
+            index => Ok(Map::from_iter([("index".to_owned(), index.into())])),
+        }
+    }
+}
+
+type Delivered = (usize, u64, Result<String, ErrorCode>);
+
+/// A lane with a fixed backlog; reports what is delivered to it.
+#[derive(Debug)]
+struct Backlog {
+    number: usize,
+    pipeline: Arc<Pipeline>,
+    frames: Mutex<VecDeque<u64>>,
+    delivered: Sender<Delivered>,
+}
+
+impl Lane for Backlog {
+    fn take(&self) -> Option<Job> {
+        let frame_index = self.frames.lock().unwrap().pop_front()?;
+        let pipeline = Arc::clone(&self.pipeline);
+        let state = PipelineState::default();
+        Some(Job { pipeline, frame_index, frame: Frame::jpeg(Bytes::new()), could_run_at: Instant::now(), state })
+    }
+
+    fn deliver(&self, frame_index: u64, _: PipelineState, outcome: Result<String, StreamError>) -> bool {
+        let more = !self.frames.lock().unwrap().is_empty();
+        self.delivered.send((self.number, frame_index, outcome.map_err(|error| error.code))).unwrap();
+        more
+    }
+
+    fn announce(&self) {}
+
+    fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
+    fn describe(&self) -> (Uuid, &str) {
+        (Uuid::nil(), self.pipeline.id())
+    }
+}
+
+/// [`Moody`], three frames at once; notes how many came together.
+#[derive(Debug)]
+struct Together(Mutex<Vec<usize>>);
+
+impl Node for Arc<Together> {
+    fn needs(&self) -> ImageNeed {
+        ImageNeed::None
+    }
+
+    fn max_batch(&self) -> usize {
+        3
+    }
+
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(1);
+        Moody.run(frame, scaler)
+    }
+
+    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(frames.len());
+        let together: Result<Vec<_>, String> = frames.iter_mut().map(|frame| Moody.run(frame, scaler)).collect();
+        match together {
+            Ok(outputs) => outputs.into_iter().map(Ok).collect(),
+            Err(reason) => frames.iter().map(|_| Err(reason.clone())).collect(),
+        }
+    }
+}
+
+/// Runs lanes with these backlogs on one worker; everything delivered, in order.
+fn run(backlogs: &[&[u64]]) -> (Vec<Delivered>, u64) {
+    run_through(Box::new(Moody), backlogs)
+}
+
+fn run_through(node: Box<dyn Node>, backlogs: &[&[u64]]) -> (Vec<Delivered>, u64) {
+    let plan = EnginePlan { device: torch::Device::Cpu, workers: 1, threads_per_worker: 1 };
+    let metrics = Arc::new(Metrics::new("0", "0").unwrap());
+    let (delivered, deliveries): (Sender<Delivered>, Receiver<Delivered>) = mpsc::channel();
+    let pipeline = Arc::new(pipeline::of_one_node("moody", node));
+    let lanes: Vec<Arc<Backlog>> = backlogs
+        .iter()
+        .enumerate()
+        .map(|(number, frames)| {
+            let frames = Mutex::new(frames.iter().copied().collect());
+            Arc::new(Backlog { number, pipeline: Arc::clone(&pipeline), frames, delivered: delivered.clone() })
+        })
+        .collect();
+    let workers = Workers::start(plan, Arc::clone(&metrics)).unwrap();
+    {
+        // All lanes are ready before the worker sees the first.
+        let mut queue = workers.shared.lock();
+        lanes.iter().for_each(|lane| queue.schedule.push(Arc::clone(lane) as Arc<dyn Lane>));
+    }
+    workers.shared.wake.notify_all();
+    let count = backlogs.iter().map(|frames| frames.len()).sum();
+    let all = (0..count).map(|_| deliveries.recv_timeout(PATIENCE).unwrap()).collect();
+    assert!(workers.stop(PATIENCE));
+    (all, metrics.panics().get())
+}
+
+#[test]
+fn serves_ready_lanes_in_turn() {
+    let (delivered, _) = run(&[&[10, 11, 12], &[20], &[30, 31]]);
+    let order: Vec<(usize, u64)> = delivered.iter().map(|(lane, frame, _)| (*lane, *frame)).collect();
+    assert_eq!(order, [(0, 10), (1, 20), (2, 30), (0, 11), (2, 31), (0, 12)]);
+}
+
+#[test]
+fn survives_a_panic_and_a_failure() {
+    let (delivered, panics) = run(&[&[1], &[2], &[3], &[4]]);
+    let outcomes: Vec<_> = delivered.into_iter().map(|(.., outcome)| outcome).collect();
+    assert_eq!(
+        outcomes,
+        [
+            Ok(r#"{"index":1}"#.to_owned()),
+            Err(ErrorCode::InternalError),
+            Err(ErrorCode::PipelineFailure),
+            Ok(r#"{"index":4}"#.to_owned())
+        ]
+    );
+    assert_eq!(panics, 1);
+}
+
+/// Runs lanes with these backlogs through a node that takes three frames at once; also how many frames each run had.
+fn run_in_batches(backlogs: &[&[u64]]) -> (Vec<Delivered>, u64, Vec<usize>) {
+    let node = Arc::new(Together(Mutex::default()));
+    let (delivered, panics) = run_through(Box::new(Arc::clone(&node)), backlogs);
+    let sizes = node.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    (delivered, panics, sizes)
+}
+
+#[test]
+fn what_waits_runs_as_one_batch_and_nothing_waits_for_it() {
+    let (delivered, panics, sizes) = run_in_batches(&[&[10, 11], &[20], &[30, 31], &[40]]);
+    let order: Vec<(usize, u64)> = delivered.iter().map(|(lane, frame, _)| (*lane, *frame)).collect();
+    assert_eq!(order, [(0, 10), (1, 20), (2, 30), (3, 40), (0, 11), (2, 31)]);
+    assert!(delivered.iter().all(|(_, frame, outcome)| *outcome == Ok(format!("{{\"index\":{frame}}}"))));
+    assert_eq!((panics, sizes), (0, vec![3, 3]));
+}
+
+#[test]
+fn a_batch_that_fails_is_run_frame_by_frame() {
+    let (delivered, panics, sizes) = run_in_batches(&[&[1], &[3], &[5]]);
+    let outcomes: Vec<_> = delivered.into_iter().map(|(.., outcome)| outcome).collect();
+    let index = |index: u64| Ok(format!("{{\"index\":{index}}}"));
+    assert_eq!(outcomes, [index(1), Err(ErrorCode::PipelineFailure), index(5)]);
+    assert_eq!((panics, sizes), (0, vec![3, 1, 1, 1]));
+}
+
+#[test]
+fn a_panic_in_a_batch_costs_its_own_frame_only() {
+    let (delivered, panics, sizes) = run_in_batches(&[&[1], &[2], &[5]]);
+    let outcomes: Vec<_> = delivered.into_iter().map(|(.., outcome)| outcome).collect();
+    let index = |index: u64| Ok(format!("{{\"index\":{index}}}"));
+    assert_eq!(outcomes, [index(1), Err(ErrorCode::InternalError), index(5)]);
+    assert_eq!((panics, sizes), (2, vec![3, 1, 1, 1]), "the batch's, and the one of the frame to blame");
+}
+
+#[test]
+fn a_panic_in_a_batch_leaves_no_trace_in_what_sessions_keep() {
+    let plan = EnginePlan { device: torch::Device::Cpu, workers: 1, threads_per_worker: 1 };
+    let workers = Workers::start(plan, Arc::new(Metrics::new("0", "0").unwrap())).unwrap();
+    let (delivered, _deliveries) = mpsc::channel();
+    let node = Box::new(Arc::new(Together(Mutex::default())));
+    let pipeline = Arc::new(pipeline::of_one_node("moody", node));
+    let mut batch: Vec<(Arc<dyn Lane>, Job)> = [1, 2, 5]
+        .into_iter()
+        .map(|frame| {
+            let (pipeline, frames) = (Arc::clone(&pipeline), Mutex::new(VecDeque::from([frame])));
+            let lane = Arc::new(Backlog { number: 0, pipeline, frames, delivered: delivered.clone() });
+            let job = lane.take().unwrap();
+            (lane as Arc<dyn Lane>, job)
+        })
+        .collect();
+    let kept = |batch: &[(Arc<dyn Lane>, Job)]| -> Vec<String> {
+        batch.iter().map(|(_, job)| format!("{:?}", job.state)).collect()
+    };
+    let before = kept(&batch);
+    let outcomes = workers.shared.run_together(&mut batch, &mut Scratch::default());
+    assert!(outcomes.iter().all(Option::is_none), "all are still to be run");
+    assert_eq!(kept(&batch), before);
+    assert!(run_alone(&mut batch[0].1, &mut Scratch::default()).is_ok());
+    assert_ne!(kept(&batch)[0], before[0], "a frame that runs is noted");
+    assert!(workers.stop(PATIENCE));
+}
+
+/// Fails on every frame from 100 on; while it is broken, on the sample frame too.
+#[derive(Debug)]
+struct Breakable(Arc<AtomicBool>);
+
+impl Node for Breakable {
+    fn needs(&self) -> ImageNeed {
+        ImageNeed::None
+    }
+
+    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
+        match frame.frame_index >= 100 || self.0.load(Ordering::Relaxed) {
+            true => Err("an error".to_owned()),
+            false => Ok(Map::new()),
+        }
+    }
+}
+
+#[test]
+fn an_engine_that_fails_on_the_sample_too_is_silent_until_it_answers() {
+    let plan = EnginePlan { device: torch::Device::Cpu, workers: 1, threads_per_worker: 1 };
+    let workers = Workers::start(plan, Arc::new(Metrics::new("0", "0").unwrap())).unwrap();
+    let broken = Arc::new(AtomicBool::new(false));
+    let pipeline = pipeline::of_one_node("breakable", Box::new(Breakable(Arc::clone(&broken))));
+    let pipeline = Arc::new(pipeline);
+    let run = |frames: std::ops::Range<u64>| {
+        let (delivered, deliveries) = mpsc::channel();
+        let count = frames.clone().count();
+        let frames = Mutex::new(frames.collect());
+        let lane = Arc::new(Backlog { number: 0, pipeline: Arc::clone(&pipeline), frames, delivered });
+        workers.shared.lock().schedule.push(lane as Arc<dyn Lane>);
+        workers.shared.wake.notify_all();
+        (0..count).for_each(|_| drop(deliveries.recv_timeout(PATIENCE).unwrap()));
+        workers.is_silent()
+    };
+    assert!(!run(100..1000), "bad frames alone, however many, are no fault of the engine");
+    broken.store(true, Ordering::Relaxed);
+    assert!(run(1..100));
+    assert!(run(100..101));
+    broken.store(false, Ordering::Relaxed);
+    assert!(!run(1..2));
+    assert!(workers.stop(PATIENCE));
+}
+
+#[test]
+fn comes_round_while_idle() {
+    let plan = EnginePlan { device: torch::Device::Cpu, workers: 2, threads_per_worker: 1 };
+    let workers = Workers::start(plan, Arc::new(Metrics::new("0", "0").unwrap())).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while workers.rounds().contains(&0) {
+        assert!(Instant::now() < deadline, "an idle worker does not come round");
+        std::thread::yield_now();
+    }
+    assert!(workers.stop(PATIENCE));
+}

@@ -1,0 +1,291 @@
+//! The frame-level service in front of the DAG: decode what the nodes need, build the payload, run the nodes in order,
+//! merge what they give. The engine talks to this and never to the DAG.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::Pipeline;
+use super::image::{self, DecodeError, Decoder, ImageNeed, Picture, Scaler};
+use super::nodes::{Node, NodeFrame};
+use super::state::{PipelineState, Turn};
+use super::torch;
+use base::frame::Frame;
+use base::protocol::{ErrorCode, StreamError};
+
+/// Most bytes of a frame's result as JSON text. Each module's output is limited already; all together are not.
+const MAX_RESULT_BYTES: usize = torch::MAX_JSON_BYTES;
+
+/// A defect of a node kind; it costs the frame's session and nothing else.
+const NO_OUTPUT: &str = "it gave no output for the frame";
+
+/// The key of a result under which the nodes stand that did not run on the frame, and whose last output it has.
+pub const CARRIED: &str = "carried";
+
+/// What a worker keeps between frames: its decoders and scaler, with their buffers.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// One for each frame of a batch.
+    decoders: Vec<Decoder>,
+    scaler: Scaler,
+}
+
+/// Why a frame has no result.
+#[derive(Debug, Error)]
+pub enum FrameFailure {
+    /// The frame cannot be decoded.
+    #[error("the frame cannot be decoded: {0}")]
+    Undecodable(#[from] DecodeError),
+    /// A node failed.
+    #[error("node \"{node}\" failed: {reason}")]
+    Node {
+        /// Its id.
+        node: String,
+        /// One sentence, for the log only.
+        reason: String,
+    },
+}
+
+impl FrameFailure {
+    fn of_last_node(pipeline: &Pipeline, reason: String) -> Self {
+        FrameFailure::Node { node: pipeline.nodes.last().map_or_else(String::new, |node| node.id.clone()), reason }
+    }
+}
+
+impl From<FrameFailure> for StreamError {
+    fn from(failure: FrameFailure) -> Self {
+        match failure {
+            FrameFailure::Undecodable(error) => {
+                StreamError::new(ErrorCode::InvalidFrame, format!("The frame cannot be decoded: {error}."))
+            }
+            FrameFailure::Node { node, .. } => StreamError::new(
+                ErrorCode::PipelineFailure,
+                format!("Node \"{node}\" of the pipeline failed on this frame; the device's log has the reason."),
+            ),
+        }
+    }
+}
+
+/// One frame that is to run.
+#[derive(Debug)]
+pub struct FrameRun<'a> {
+    /// Its number in its session.
+    pub frame_index: u64,
+    /// The frame as it was received.
+    pub frame: &'a Frame,
+    /// Since when it could have run.
+    pub could_run_at: Instant,
+    /// What the pipeline keeps of the session.
+    pub state: &'a mut PipelineState,
+}
+
+/// Runs one frame and returns its result as JSON text. Times each stage.
+///
+/// # Errors
+/// [`FrameFailure`]: an undecodable frame, or a node that failed.
+pub fn run_on_frame(pipeline: &Pipeline, run: FrameRun<'_>, scratch: &mut Scratch) -> Result<String, FrameFailure> {
+    run_on_frames(pipeline, &mut [run], scratch)
+        .pop()
+        .unwrap_or_else(|| Err(FrameFailure::of_last_node(pipeline, NO_OUTPUT.to_owned())))
+}
+
+/// Runs frames of as many sessions as one batch: each node once for all of them. Returns each frame's result as JSON text,
+/// in their order; one frame's failure is not another's. Times each stage: a frame's share of a batch is the whole of it.
+pub fn run_on_frames(
+    pipeline: &Pipeline,
+    runs: &mut [FrameRun<'_>],
+    scratch: &mut Scratch,
+) -> Vec<Result<String, FrameFailure>> {
+    if let Some(metrics) = &pipeline.metrics {
+        metrics.batch(runs.len());
+        runs.iter().for_each(|run| metrics.wait.observe(run.could_run_at.elapsed().as_secs_f64()));
+    }
+    let results = run(pipeline, runs, scratch);
+    if let Some(metrics) = &pipeline.metrics {
+        let with_result = results.iter().zip(runs.iter()).filter(|(result, _)| result.is_ok());
+        with_result.for_each(|(_, run)| metrics.total.observe(run.could_run_at.elapsed().as_secs_f64()));
+    }
+    results
+}
+
+/// Runs the frame that pipelines are tried with when they are loaded. Its stages are timed as any frame's; nothing else counts it.
+///
+/// # Errors
+/// [`FrameFailure`]; at load there was none.
+pub fn run_on_sample(pipeline: &Pipeline, scratch: &mut Scratch) -> Result<(), FrameFailure> {
+    let sample = image::sample_frame().map_err(DecodeError::Jpeg)?;
+    let mut state = PipelineState::warming_up();
+    let run = FrameRun { frame_index: 1, frame: &sample, could_run_at: Instant::now(), state: &mut state };
+    self::run(pipeline, &mut [run], scratch).into_iter().try_for_each(|outcome| outcome.map(drop))
+}
+
+/// A frame on its way through the nodes.
+struct Underway<'a> {
+    image: Option<Picture<'a>>,
+    /// Of each node so far.
+    outputs: Vec<Map<String, Value>>,
+    /// Ids of the nodes that gave their last output again.
+    carried: Vec<Value>,
+}
+
+impl Underway<'_> {
+    /// The outputs of all nodes, merged in the order in which they ran (later wins), and which of them are carried, as
+    /// JSON text.
+    fn into_result(self, pipeline: &Pipeline) -> Result<String, FrameFailure> {
+        let carried = Value::from(self.carried);
+        let mut merged: BTreeMap<&str, &Value> =
+            self.outputs.iter().flatten().map(|(key, value)| (key.as_str(), value)).collect();
+        if carried.as_array().is_some_and(|carried| !carried.is_empty()) {
+            merged.insert(CARRIED, &carried);
+        }
+        let result = serde_json::to_string(&merged)
+            .map_err(|error| FrameFailure::of_last_node(pipeline, format!("the result is no JSON: {error}")))?;
+        if result.len() <= MAX_RESULT_BYTES {
+            return Ok(result);
+        }
+        let length = |output: &Map<String, Value>| serde_json::to_string(output).map_or(0, |text| text.len());
+        let largest = pipeline.nodes.iter().zip(&self.outputs).max_by_key(|(_, output)| length(output));
+        Err(FrameFailure::Node {
+            node: largest.map_or_else(String::new, |(node, _)| node.id.clone()),
+            reason: format!(
+                "the result has {} bytes of JSON, and at most {MAX_RESULT_BYTES} are sent; most of it is this node's: \
+                 lower max_detections or top_k, or return less from the module",
+                result.len()
+            ),
+        })
+    }
+}
+
+/// Runs the DAG on frames and merges the nodes' outputs.
+fn run(pipeline: &Pipeline, runs: &mut [FrameRun<'_>], scratch: &mut Scratch) -> Vec<Result<String, FrameFailure>> {
+    let Scratch { decoders, scaler } = scratch;
+    decoders.resize_with(runs.len().max(decoders.len()), Decoder::default);
+    let mut underway: Vec<Result<Underway<'_>, FrameFailure>> = runs
+        .iter_mut()
+        .zip(decoders)
+        .map(|(run, decoder)| {
+            let image = decode(pipeline, run.frame, decoder)?;
+            // After it: a frame that cannot be decoded leaves nothing behind, whoever sends it, and so no turn of a node moves.
+            run.state.begin_frame(pipeline);
+            Ok(Underway { image, outputs: Vec::new(), carried: Vec::new() })
+        })
+        .collect();
+    for at in 0..pipeline.nodes.len() {
+        run_node(pipeline, at, runs, &mut underway, scaler);
+    }
+    underway.into_iter().map(|frame| frame.and_then(|frame| frame.into_result(pipeline))).collect()
+}
+
+fn decode<'a>(
+    pipeline: &Pipeline,
+    frame: &'a Frame,
+    decoder: &'a mut Decoder,
+) -> Result<Option<Picture<'a>>, DecodeError> {
+    if pipeline.image_need == ImageNeed::None {
+        return Ok(None);
+    }
+    let started = Instant::now();
+    let picture = decoder.decode(frame, pipeline.image_need)?;
+    if let Some(metrics) = &pipeline.metrics {
+        metrics.decode.observe(started.elapsed().as_secs_f64());
+    }
+    Ok(Some(picture))
+}
+
+/// Runs the node at this place on all frames that have not failed and on which it has its turn.
+fn run_node(
+    pipeline: &Pipeline,
+    at: usize,
+    runs: &mut [FrameRun<'_>],
+    underway: &mut [Result<Underway<'_>, FrameFailure>],
+    scaler: &mut Scaler,
+) {
+    let Some(node) = pipeline.nodes.get(at) else { return };
+    let mut seen = Vec::with_capacity(runs.len());
+    let mut places = Vec::with_capacity(runs.len());
+    for (place, (run, frame)) in runs.iter_mut().zip(underway.iter_mut()).enumerate() {
+        let Ok(frame) = frame else { continue };
+        match run.state.turn(pipeline, at, &frame.outputs) {
+            Turn::Run => {}
+            Turn::Carry(output) => {
+                frame.outputs.push(output);
+                frame.carried.push(node.id.clone().into());
+                continue;
+            }
+            Turn::Skip => {
+                frame.outputs.push(Map::new());
+                continue;
+            }
+        }
+        let Some(kept) = run.state.kept(at) else { continue };
+        let upstream = merge(node.inputs.iter().filter_map(|&input| frame.outputs.get(input)).cloned());
+        seen.push(NodeFrame { frame_index: run.frame_index, image: frame.image, upstream, state: &mut kept.state });
+        places.push(place);
+    }
+    if seen.is_empty() {
+        return;
+    }
+    let started = Instant::now();
+    let outputs = run_in_batches(&*node.node, &mut seen, scaler);
+    let took = started.elapsed();
+    let mut outputs = outputs.into_iter();
+    for place in places {
+        time_node(pipeline, at, took);
+        let output = outputs.next().unwrap_or_else(|| Err(NO_OUTPUT.to_owned()));
+        let (Some(frame), Some(run)) = (underway.get_mut(place), runs.get_mut(place)) else { continue };
+        match output {
+            Ok(output) => {
+                if let Ok(frame) = frame {
+                    run.state.ran(pipeline, at, &output, &frame.outputs);
+                    frame.outputs.push(output);
+                }
+            }
+            Err(reason) => *frame = Err(FrameFailure::Node { node: node.id.clone(), reason }),
+        }
+    }
+}
+
+/// The node's outputs, by as few runs as it can do with. A batch that fails, also for want of memory, is run again frame
+/// by frame: one frame's failure is not another's.
+fn run_in_batches(
+    node: &dyn Node,
+    frames: &mut [NodeFrame<'_>],
+    scaler: &mut Scaler,
+) -> Vec<Result<Map<String, Value>, String>> {
+    let mut outputs = Vec::with_capacity(frames.len());
+    for batch in frames.chunks_mut(node.max_batch().max(1)) {
+        if batch.len() == 1 {
+            outputs.extend(batch.iter_mut().map(|frame| node.run(frame, scaler)));
+            continue;
+        }
+        let mut together = node.run_batch(batch, scaler).into_iter();
+        for frame in batch {
+            outputs.push(match together.next() {
+                Some(Ok(output)) => Ok(output),
+                _ => node.run(frame, scaler),
+            });
+        }
+    }
+    outputs
+}
+
+fn time_node(pipeline: &Pipeline, at: usize, took: Duration) {
+    if let Some(histogram) = pipeline.metrics.as_ref().and_then(|metrics| metrics.nodes.get(at)) {
+        histogram.observe(took.as_secs_f64());
+    }
+}
+
+fn merge(outputs: impl Iterator<Item = Map<String, Value>>) -> Map<String, Value> {
+    outputs
+        .reduce(|mut merged, later| {
+            merged.extend(later);
+            merged
+        })
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "service_tests.rs"]
+mod tests;

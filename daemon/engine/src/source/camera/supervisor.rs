@@ -1,0 +1,285 @@
+//! The life of one camera, on a thread of its own: open, run, explain what went wrong, back off, and again.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::backoff::Backoff;
+use super::rate::Rate;
+use super::session::CameraSession;
+use super::set::Needs;
+use super::shared::Camera;
+use base::capture::v4l2::{self, Identity};
+use base::capture::{Agreed, Capture, Drained, Encoding, Fault, FrameView, Reason};
+use base::capture::{Opened, open};
+use base::config::CameraDevice;
+use base::frame::validator::{self, FrameError, FrameLimits};
+use base::frame::{Frame, FrameData, RawPicture, Rotation};
+
+/// A look at the camera's queue takes no longer than this, so that a stop or a reload is noticed.
+const LOOK: Duration = Duration::from_millis(250);
+/// A camera that gave frames for this long was well: what fails then begins with a short rest again.
+const STEADY: Duration = Duration::from_secs(2);
+/// A camera of which every frame is refused for this long is given up for a while.
+const ONLY_REFUSED: Duration = Duration::from_secs(2);
+/// How often rates are told.
+const TELL: Duration = Duration::from_secs(1);
+
+/// Why a camera that was open is closed.
+enum Closed {
+    Stopping,
+    Unwanted,
+    Fault(Fault),
+}
+
+/// A frame that was copied out of the driver's buffer.
+struct Taken {
+    bytes: Bytes,
+    captured_at: Instant,
+    offer: bool,
+}
+
+/// Runs a camera until it is to stop.
+pub(super) fn supervise(camera: &Camera, needs: &Needs) {
+    let mut backoff = Backoff::default();
+    while camera.wait_wanted() {
+        // Before it is opened: whatever changes from here on is worth another try.
+        let before = identify(&camera.config().device);
+        let closed = catch_unwind(AssertUnwindSafe(|| live_once(camera, needs, &mut backoff))).unwrap_or_else(|_| {
+            needs.metrics.panics().inc();
+            Closed::Fault(Fault::new(Reason::IoError, "A defect of the daemon; its log has the panic."))
+        });
+        camera.forget_pictures();
+        match closed {
+            Closed::Stopping => return,
+            Closed::Unwanted => {
+                log::info!(event = "camera_idle", camera = camera.config().name; "nobody watches: the camera is closed");
+            }
+            Closed::Fault(fault) => rest(camera, &fault, before, &mut backoff),
+        }
+    }
+}
+
+/// Tells of a fault, and waits: for as long as the backoff says, or until the device is there anew.
+fn rest(camera: &Camera, fault: &Fault, before: Option<Identity>, backoff: &mut Backoff) {
+    let wait = backoff.after_failure();
+    let name = &camera.config().name;
+    if camera.set_down(fault) {
+        log::warn!(
+            event = "camera_down", camera = name, reason = fault.reason.as_str(), err = fault.detail,
+            device:% = camera.config().device; "camera {name} is down: {}", fault.detail
+        );
+    } else {
+        log::debug!(event = "camera_retry", camera = name, reason = fault.reason.as_str(), err = fault.detail; "still down");
+    }
+    let came_anew = camera.wait_retry(wait, || {
+        let now = identify(&camera.config().device);
+        now.is_some() && now != before
+    });
+    if came_anew {
+        // Its first moments may fail still: drivers ask the device, and udev sets its rights.
+        backoff.reset();
+    }
+}
+
+fn live_once(camera: &Camera, needs: &Needs, backoff: &mut Backoff) -> Closed {
+    let Opened { capture, notes } = match open(camera.config()) {
+        Ok(opened) => opened,
+        Err(fault) => return Closed::Fault(fault),
+    };
+    let agreed = capture.agreed().clone();
+    let name = &camera.config().name;
+    if camera.set_opened(agreed.clone(), notes.clone()) {
+        for note in &notes {
+            log::info!(event = "camera_note", camera = name; "{note}");
+        }
+    }
+    let rotation = match camera.config().rotate {
+        90 => Rotation::Quarter,
+        180 => Rotation::Half,
+        270 => Rotation::ThreeQuarters,
+        _ => Rotation::None,
+    };
+    let session = CameraSession::new(camera, needs);
+    let mut run = Run {
+        camera,
+        needs,
+        agreed,
+        rotation,
+        session,
+        rate: Rate::default(),
+        told_at: None,
+        refused_since: None,
+        up_since: None,
+    };
+    let closed = run.until_closed(capture, backoff);
+    run.session.end(match closed {
+        Closed::Stopping => "the camera was stopped",
+        Closed::Unwanted => "nobody watches",
+        Closed::Fault(_) => "the camera is down",
+    });
+    closed
+}
+
+/// An open camera.
+struct Run<'a> {
+    camera: &'a Camera,
+    needs: &'a Needs,
+    agreed: Agreed,
+    rotation: Rotation,
+    session: CameraSession<'a>,
+    rate: Rate,
+    told_at: Option<Instant>,
+    /// Since when every frame was refused.
+    refused_since: Option<Instant>,
+    /// When its first frame came.
+    up_since: Option<Instant>,
+}
+
+impl Run<'_> {
+    fn until_closed(&mut self, mut capture: Box<dyn Capture>, backoff: &mut Backoff) -> Closed {
+        loop {
+            if self.camera.is_stopping() {
+                return Closed::Stopping;
+            }
+            if !self.camera.is_wanted(Instant::now()) {
+                return Closed::Unwanted;
+            }
+            if let Err(fault) = self.look(&mut *capture, backoff) {
+                return Closed::Fault(fault);
+            }
+        }
+    }
+
+    /// One look at the camera's queue, and what is done with the frame that it gives.
+    fn look(&mut self, capture: &mut dyn Capture, backoff: &mut Backoff) -> Result<(), Fault> {
+        let limits = {
+            let config = self.needs.config.load();
+            FrameLimits { max_bytes: config.stream.max_frame_bytes, max_pixels: config.stream.max_frame_pixels }
+        };
+        self.check_size(limits.max_pixels)?;
+        let is_jpeg = self.agreed.encoding == Encoding::Jpeg;
+        let looked_at = self.camera.is_looked_at();
+        let (session, mut seen, mut taken) = (&mut self.session, Seen::Nothing, None);
+        let mut drained = capture.next(LOOK, &mut |view: FrameView<'_>| {
+            let offer = session.wants(Instant::now());
+            // No consumer, no work: a frame that nobody wants is not even copied. What is used is judged as it was copied:
+            // a program that feeds a loopback device may write to it meanwhile.
+            let copy = (offer || looked_at).then(|| Bytes::copy_from_slice(view.bytes));
+            let bytes = copy.as_deref().unwrap_or(view.bytes);
+            if is_jpeg && let Err(error) = validator::validate(bytes, limits) {
+                seen = Seen::Refused(error);
+                return;
+            }
+            seen = Seen::Whole(view.captured_at);
+            taken = copy.map(|bytes| Taken { bytes, captured_at: view.captured_at, offer });
+        })?;
+        let now = Instant::now();
+        drained.bad += u64::from(matches!(seen, Seen::Refused(_)));
+        let offered = taken.as_ref().is_some_and(|taken| taken.offer);
+        self.count(drained, matches!(seen, Seen::Whole(_)), offered, now);
+        match seen {
+            Seen::Nothing => {}
+            Seen::Refused(error) => self.note_refused(&error, now)?,
+            Seen::Whole(captured_at) => self.note_whole(captured_at, now, backoff),
+        }
+        if let Some(taken) = taken {
+            self.hand_on(taken, looked_at, now);
+        }
+        Ok(())
+    }
+
+    /// A frame that the validator refuses is a bad one; a camera that gives no other is no camera to go on with.
+    fn note_refused(&mut self, error: &FrameError, now: Instant) -> Result<(), Fault> {
+        let since = *self.refused_since.get_or_insert(now);
+        if now.saturating_duration_since(since) < ONLY_REFUSED {
+            return Ok(());
+        }
+        let detail = format!("Every frame of the camera is refused: {error}");
+        Err(Fault::new(Reason::BadFormat, detail))
+    }
+
+    /// A raw picture's size is the device's word; a reload may allow less.
+    fn check_size(&self, limit: u64) -> Result<(), Fault> {
+        let pixels = u64::from(self.agreed.width) * u64::from(self.agreed.height);
+        if pixels <= limit {
+            return Ok(());
+        }
+        let detail = format!(
+            "The camera gives {pixels} pixels and stream.max_frame_pixels is {limit}; ask for a smaller picture."
+        );
+        Err(Fault::new(Reason::BadFormat, detail))
+    }
+
+    fn note_whole(&mut self, captured_at: Instant, now: Instant, backoff: &mut Backoff) {
+        self.refused_since = None;
+        let up_since = *self.up_since.get_or_insert(now);
+        if now.saturating_duration_since(up_since) >= STEADY {
+            backoff.reset();
+        }
+        self.camera.note_frame(now.saturating_duration_since(captured_at));
+        if self.camera.set_up() {
+            let (name, agreed) = (&self.camera.config().name, &self.agreed);
+            log::info!(
+                event = "camera_up", camera = name, format = agreed.encoding.fourcc(), width = agreed.width,
+                height = agreed.height, fps = agreed.fps, card = agreed.card, driver = agreed.driver;
+                "camera {name} gives {agreed}"
+            );
+        }
+    }
+
+    fn count(&mut self, mut drained: Drained, whole: bool, offered: bool, now: Instant) {
+        let frames = u64::from(whole) + drained.skipped + drained.bad;
+        // Without a pipeline nothing is offered, and nothing is missed by that.
+        if whole && !offered && self.camera.config().pipeline.is_some() {
+            drained.skipped += 1;
+        }
+        self.camera.count(frames, drained);
+        self.rate.note(frames, now);
+        if self.told_at.is_none_or(|at| now.saturating_duration_since(at) >= TELL) {
+            self.told_at = Some(now);
+            self.camera.set_rates(self.rate.per_second(now), self.session.reading_fps());
+            self.camera.forget_pictures();
+        }
+    }
+
+    fn hand_on(&mut self, taken: Taken, looked_at: bool, now: Instant) {
+        let data = match self.agreed.encoding {
+            Encoding::Jpeg => FrameData::Jpeg(taken.bytes),
+            Encoding::Raw(layout) => FrameData::Raw(RawPicture {
+                layout,
+                width: self.agreed.width as usize,
+                height: self.agreed.height as usize,
+                stride: self.agreed.stride as usize,
+                bytes: taken.bytes,
+            }),
+        };
+        let frame = Frame { data, rotation: self.rotation };
+        if looked_at {
+            self.camera.show(&frame);
+        }
+        if taken.offer {
+            let fps = self.rate.per_second(now);
+            self.session.offer(frame, taken.captured_at, now, fps);
+        }
+    }
+}
+
+/// What the camera's queue held.
+enum Seen {
+    Nothing,
+    /// A frame that passes for a JPEG, and that a client's session would end over.
+    Refused(FrameError),
+    /// A frame that was captured then.
+    Whole(Instant),
+}
+
+/// What tells a device from another one at the same place; none while there is none.
+fn identify(device: &CameraDevice) -> Option<Identity> {
+    match device {
+        // A file that is being written changes all the time, and is the same one.
+        CameraDevice::Replay(path) => v4l2::identity(path).map(Identity::of_node),
+        device => v4l2::identity(&v4l2::resolve(device).ok()?),
+    }
+}
