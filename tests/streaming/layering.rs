@@ -1,6 +1,9 @@
 //! The house's rules about its own code: who may import whom inside a crate (between crates the compiler sees to it), and where the
 //! dangerous names may stand.
 
+#[path = "circles.rs"]
+mod circles;
+
 use forgesyted_tests::sources::rust_files;
 
 /// A crate's rooms.
