@@ -105,9 +105,9 @@ pub fn output(detections: Vec<Detection>) -> Map<String, Value> {
 }
 
 /// A number with at most this many decimals; null for none that JSON knows.
-pub fn rounded(value: f32, decimals: i32) -> Value {
+pub fn rounded(value: impl Into<f64>, decimals: i32) -> Value {
     let scale = 10_f64.powi(decimals);
-    Value::from((f64::from(value) * scale).round() / scale)
+    Value::from((value.into() * scale).round() / scale)
 }
 
 #[allow(clippy::cast_possible_truncation)] // pixels and scores need no more than f32 has
@@ -212,7 +212,7 @@ mod tests {
     fn numbers_that_json_lacks_are_null() {
         let odd = Detection { score: f32::NAN, ..Detection::default() };
         assert_eq!(write(vec![odd])[0]["score"], Value::Null);
-        assert_eq!((rounded(0.123_46, 4), rounded(12.346, 2)), (json!(0.1235), json!(12.35)));
+        assert_eq!((rounded(0.123_46_f32, 4), rounded(12.346, 2)), (json!(0.1235), json!(12.35)));
     }
 
     #[test]

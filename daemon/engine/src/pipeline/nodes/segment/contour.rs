@@ -85,10 +85,11 @@ fn side(pixels: usize) -> i64 {
     i64::try_from(pixels).unwrap_or(0)
 }
 
-/// The area that a ring encloses; negative for a hole.
-pub(super) fn area(ring: &[(f32, f32)]) -> f32 {
-    let next = ring.iter().cycle().skip(1);
-    ring.iter().zip(next).map(|(a, b)| a.0 * b.1 - b.0 * a.1).sum::<f32>() / 2.0
+/// The area that a ring encloses; negative for a hole. Products of places have twice the digits of a place.
+pub(super) fn area(ring: &[(f32, f32)]) -> f64 {
+    let wide = ring.iter().map(|&(x, y)| (f64::from(x), f64::from(y)));
+    let next = wide.clone().cycle().skip(1);
+    wide.zip(next).map(|(a, b)| a.0 * b.1 - b.0 * a.1).sum::<f64>() / 2.0
 }
 
 /// Leaves out corners from which the ring is nowhere farther than `tolerance` away (Douglas and Peucker).
@@ -145,10 +146,19 @@ mod tests {
     fn a_square_has_four_corners_and_a_hole_turns_the_other_way() {
         assert_eq!(mask(&["....", ".##.", ".##."]).rings(), [[(3.0, 1.0), (3.0, 3.0), (1.0, 3.0), (1.0, 1.0)]]);
         let rings = mask(&["###", "#.#", "###"]).rings();
-        let areas: Vec<f32> = rings.iter().map(|ring| area(ring)).collect();
+        let areas: Vec<f64> = rings.iter().map(|ring| area(ring)).collect();
         assert_eq!(areas, [9.0, -1.0]);
         assert_eq!(mask(&["#.", ".#"]).rings().len(), 2, "corners do not join");
         assert!(mask(&["..", ".."]).rings().is_empty() && mask(&[]).rings().is_empty());
+    }
+
+    #[test]
+    fn the_area_of_a_small_ring_far_out_is_exact() {
+        let square = |side: f32| {
+            [(8000.0, 8000.0), (8000.0 + side, 8000.0), (8000.0 + side, 8000.0 + side), (8000.0, 8000.0 + side)]
+        };
+        assert_eq!([0.5, 3.0, 5.0].map(|side| area(&square(side))), [0.25, 9.0, 25.0]);
+        assert_eq!(area(&[(0.0, 0.0), (8191.0, 0.0), (8191.0, 8191.0), (0.0, 8191.0)]), 67_092_481.0);
     }
 
     #[test]
@@ -167,7 +177,7 @@ mod tests {
             let inside: Vec<bool> = inside.into_iter().take(width * height).collect();
             let pixels = inside.iter().filter(|inside| **inside).count();
             let rings = Mask { width, height, inside }.rings();
-            prop_assert!((rings.iter().map(|ring| area(ring)).sum::<f32>() - pixels as f32).abs() < 0.01);
+            prop_assert_eq!(rings.iter().map(|ring| area(ring)).sum::<f64>(), pixels as f64);
             for ring in &rings {
                 prop_assert!(ring.len() >= 4 && simplify(ring, 0.5).len() <= ring.len());
             }

@@ -140,7 +140,7 @@ pub(super) fn outlined<'f>(
     let mask = |found: &'f Found| {
         let mask = prototypes.mask(found, input_size, limit)?;
         let rings = mask.rings_in_frame(place);
-        let area: f32 = rings.iter().map(|ring| contour::area(ring)).sum();
+        let area: f64 = rings.iter().map(|ring| contour::area(ring)).sum();
         let point = |&(x, y): &(f32, f32)| Value::from(vec![rounded(x, 2), rounded(y, 2)]);
         let polygons: Value =
             bounded(rings, corners, place).iter().map(|ring| ring.iter().map(point).collect::<Value>()).collect();

@@ -52,7 +52,7 @@ pub(super) fn masks(
     while map.runs(classes) > MAX_RUNS {
         map = map.halved();
     }
-    let pixel = frame_width as f32 * frame_height as f32 / (map.width * map.height).max(1) as f32;
+    let pixel = frame_width as f64 * frame_height as f64 / (map.width * map.height).max(1) as f64;
     let masks = (0..count).filter_map(|class| {
         let pixels = map.classes.iter().filter(|at| **at == Some(class)).count();
         let class_id = i64::try_from(class).ok()?;
@@ -66,7 +66,7 @@ pub(super) fn masks(
         Some(Value::Object(Map::from_iter([
             ("label".to_owned(), labels::name(classes.labels.unwrap_or_default(), class_id).into()),
             ("class_id".to_owned(), class_id.into()),
-            ("area".to_owned(), rounded(pixels as f32 * pixel, 0)),
+            ("area".to_owned(), rounded(pixels as f64 * pixel, 0)),
             ("rle".to_owned(), Value::Object(rle)),
         ])))
     });
@@ -166,6 +166,12 @@ mod tests {
         assert_eq!(kept["masks"].as_array().unwrap().len(), 1);
         let named = Returned::Dict(vec![("aux".into(), Returned::None), ("out".into(), output)]);
         assert_eq!(Value::Object(masks(&named, (0, 1), (30, 20), &ALL).unwrap())["masks"][1]["label"], "1");
+    }
+
+    #[test]
+    fn the_area_in_a_huge_frame_is_exact() {
+        let found = masks(&returned(&[1, 1, 1, 1], &[1.0]), (0, 1), (5001, 5001), &ALL).unwrap();
+        assert_eq!(found["masks"][0]["area"], 25_010_001.0);
     }
 
     #[test]
