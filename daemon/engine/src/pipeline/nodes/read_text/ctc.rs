@@ -1,7 +1,7 @@
 //! From a reader's output to text: connectionist temporal classification (Graves et al., 2006), decoded greedily. At each
 //! step the likeliest class is taken; runs of one class are one, and class 0, the blank, is nothing. Pure.
 
-/// How far the sum of a row of probabilities may be from 1.
+/// How far the sums of rows of probabilities may be from 1, on average.
 const SUM_TOLERANCE: f32 = 1e-2;
 
 /// What a crop says.
@@ -16,10 +16,12 @@ pub(super) struct Reading {
 /// Reads one crop. `steps` are rows of `alphabet.len() + 1` numbers: probabilities, their logarithms, or logits. A row with
 /// anything that is not finite counts as blank.
 pub(super) fn greedy(steps: &[f32], alphabet: &[String]) -> Reading {
+    let rows = || steps.chunks_exact(alphabet.len() + 1);
+    let are_probabilities = are_probabilities(rows());
     let mut characters: Vec<(&str, f32)> = Vec::new();
     let mut last = 0;
-    for row in steps.chunks_exact(alphabet.len() + 1) {
-        let (class, probability) = likeliest(row);
+    for row in rows() {
+        let (class, probability) = likeliest(row, are_probabilities);
         if class != 0 && class == last {
             // A run's score is its best step's.
             if let Some((_, score)) = characters.last_mut() {
@@ -39,15 +41,31 @@ pub(super) fn greedy(steps: &[f32], alphabet: &[String]) -> Reading {
     Reading { text: stay.into_iter().map(|(character, _)| character).collect::<String>().trim().to_owned(), score }
 }
 
+/// Whether a row says anything; logarithms of 0 are infinite.
+fn is_sound(row: &[f32]) -> bool {
+    row.iter().all(|value| value.is_finite() || *value == f32::NEG_INFINITY)
+}
+
+/// Whether these rows are probabilities. That is asked of all of them together: a row of logits may look like some by chance.
+fn are_probabilities<'a>(rows: impl Iterator<Item = &'a [f32]>) -> bool {
+    let (mut sum, mut count) = (0.0, 0.0_f32);
+    for row in rows.filter(|row| is_sound(row)) {
+        if !row.iter().all(|value| (0.0..=1.0).contains(value)) {
+            return false;
+        }
+        sum += row.iter().sum::<f32>();
+        count += 1.0;
+    }
+    (sum - count).abs() < SUM_TOLERANCE * count
+}
+
 /// The likeliest class of a row and its probability.
-fn likeliest(row: &[f32]) -> (usize, f32) {
-    if !row.iter().all(|value| value.is_finite() || *value == f32::NEG_INFINITY) {
+fn likeliest(row: &[f32], are_probabilities: bool) -> (usize, f32) {
+    if !is_sound(row) {
         return (0, 0.0);
     }
     let best = |best: (usize, f32), (class, &value): (usize, &f32)| if value > best.1 { (class, value) } else { best };
     let (class, highest) = row.iter().enumerate().fold((0, f32::NEG_INFINITY), best);
-    let are_probabilities =
-        row.iter().all(|value| (0.0..=1.0).contains(value)) && (row.iter().sum::<f32>() - 1.0).abs() < SUM_TOLERANCE;
     if are_probabilities {
         return (class, highest);
     }
@@ -95,8 +113,19 @@ mod tests {
             assert_eq!(reading.text, "ab");
             assert!((reading.score - 0.7).abs() < 1e-5, "{reading:?}");
         }
-        let sure = [0.0, 1.0, 0.0, 0.0, f32::NEG_INFINITY, f32::NEG_INFINITY, 0.0, f32::NEG_INFINITY];
-        assert_eq!(greedy(&sure, &alphabet()), Reading { text: "ab".to_owned(), score: 1.0 });
+        let sure = [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0];
+        for steps in [sure, sure.map(f32::ln)] {
+            assert_eq!(greedy(&steps, &alphabet()), Reading { text: "ab".to_owned(), score: 1.0 });
+        }
+    }
+
+    #[test]
+    fn a_row_of_logits_that_looks_like_probabilities_is_one_of_logits() {
+        let mut steps = vec![9.0, 0.0, 0.0, 0.0];
+        steps.extend(rows(&[1]));
+        let reading = greedy(&steps, &alphabet());
+        // Three others have a weight of e^-0.6 each.
+        assert!((reading.score - 1.0 / (1.0 + 3.0 * (-0.6_f32).exp())).abs() < 1e-5, "{reading:?}");
     }
 
     #[test]
