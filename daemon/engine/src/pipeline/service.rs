@@ -18,6 +18,10 @@ use base::protocol::{ErrorCode, StreamError};
 /// Most bytes of a frame's result as JSON text. Each module's output is limited already; all together are not.
 const MAX_RESULT_BYTES: usize = torch::MAX_JSON_BYTES;
 
+/// Most bytes of decoded pictures that a worker keeps from one batch to the next: ten of 1920x1080. A batch may have as many
+/// pictures as sessions, each as large as its client likes.
+const MAX_KEPT_PICTURES: usize = 64 << 20;
+
 /// A defect of a node kind; it costs the frame's session and nothing else.
 const NO_OUTPUT: &str = "it gave no output for the frame";
 
@@ -30,6 +34,20 @@ pub struct Scratch {
     /// One for each frame of a batch.
     decoders: Vec<Decoder>,
     scaler: Scaler,
+}
+
+impl Scratch {
+    /// Gives back what a batch of large frames took.
+    fn trim(&mut self) {
+        let mut kept = 0;
+        let stays = |decoder: &&Decoder| {
+            kept += decoder.kept_bytes();
+            kept <= MAX_KEPT_PICTURES
+        };
+        let few = self.decoders.iter().take_while(stays).count();
+        // What the first one keeps is its own affair.
+        self.decoders.truncate(few.max(1));
+    }
 }
 
 /// Why a frame has no result.
@@ -175,7 +193,9 @@ fn run(pipeline: &Pipeline, runs: &mut [FrameRun<'_>], scratch: &mut Scratch) ->
     for at in 0..pipeline.nodes.len() {
         run_node(pipeline, at, runs, &mut underway, scaler);
     }
-    underway.into_iter().map(|frame| frame.and_then(|frame| frame.into_result(pipeline))).collect()
+    let results = underway.into_iter().map(|frame| frame.and_then(|frame| frame.into_result(pipeline))).collect();
+    scratch.trim();
+    results
 }
 
 fn decode<'a>(

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 
 use super::*;
+use crate::pipeline::frame::{FrameData, PixelLayout, RawPicture, Rotation};
 use crate::pipeline::nodes::Node;
 use crate::pipeline::of_one_node;
 
@@ -127,4 +128,39 @@ fn a_result_that_is_too_large_is_put_down_to_the_node_that_gave_most_of_it() {
     let FrameFailure::Node { node, reason } = failure else { panic!("{failure}") };
     assert_eq!(node, "node");
     assert!(reason.contains("bytes of JSON") && reason.contains("lower max_detections or top_k"), "{reason}");
+}
+
+/// Looks at the whole picture.
+#[derive(Debug)]
+struct Looking;
+
+impl Node for Looking {
+    fn needs(&self) -> ImageNeed {
+        ImageNeed::Whole
+    }
+
+    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
+        frame.image.map(|_| Map::new()).ok_or_else(|| "no picture".to_owned())
+    }
+}
+
+/// A camera's grey picture.
+fn grey(width: usize, height: usize) -> Frame {
+    let bytes = Bytes::from(vec![0; width * height]);
+    let raw = RawPicture { layout: PixelLayout::Grey, width, height, stride: width, bytes };
+    Frame { data: FrameData::Raw(raw), rotation: Rotation::None }
+}
+
+#[test]
+fn a_batch_of_large_frames_leaves_little_behind() {
+    let pipeline = of_one_node("yard", Box::new(Looking));
+    // 24 MB each, once they are RGB.
+    let frame = grey(4000, 2000);
+    let mut states: [PipelineState; 4] = Default::default();
+    let run = |state| FrameRun { frame_index: 1, frame: &frame, could_run_at: Instant::now(), state };
+    let mut runs: Vec<FrameRun<'_>> = states.iter_mut().map(run).collect();
+    let mut scratch = Scratch::default();
+    assert!(run_on_frames(&pipeline, &mut runs, &mut scratch).iter().all(Result::is_ok));
+    let kept: usize = scratch.decoders.iter().map(Decoder::kept_bytes).sum();
+    assert!((24_000_000..=64 << 20).contains(&kept), "{kept}");
 }

@@ -36,6 +36,11 @@ impl Decoder {
         };
         Ok(rotate(picture, frame.rotation, &mut self.turned))
     }
+
+    /// Bytes of its buffers.
+    pub fn kept_bytes(&self) -> usize {
+        self.pixels.capacity() + self.turned.capacity()
+    }
 }
 
 fn decode_jpeg<'a>(jpeg: &[u8], need: ImageNeed, pixels: &'a mut Vec<u8>) -> Result<Picture<'a>, DecodeError> {

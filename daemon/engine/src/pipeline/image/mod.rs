@@ -104,13 +104,15 @@ impl fmt::Debug for Picture<'_> {
     }
 }
 
-/// A kept buffer with room for this many bytes, and no more.
+/// This many bytes of a kept buffer, with whatever was in them before.
 pub(super) fn room(buffer: &mut Vec<u8>, bytes: usize) -> &mut [u8] {
     if buffer.capacity() > KEPT_BYTES && bytes < buffer.capacity() / 4 {
         *buffer = Vec::new();
     }
-    buffer.resize(bytes, 0);
-    buffer
+    if buffer.len() < bytes {
+        buffer.resize(bytes, 0);
+    }
+    buffer.get_mut(..bytes).unwrap_or_default()
 }
 
 /// A JPEG with structure (gradients and edges), for trial runs at load.

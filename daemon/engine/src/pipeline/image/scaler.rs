@@ -1,6 +1,5 @@
 //! Scaling a picture, or a part of it, to the size that a module wants.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use fast_image_resize::images::{Image, ImageRef};
@@ -9,11 +8,12 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use super::{KEPT_BYTES, Picture, RGB, bilinear, room};
 use crate::pipeline::detection::Bounds;
 
-/// Scales pictures, reusing its buffers and filters.
+/// Scales pictures, reusing its buffers and filters. There is one of each, whatever sizes are asked for: frames' sizes are their
+/// senders' choice.
 #[derive(Default)]
 pub struct Scaler {
     resizer: Resizer,
-    outputs: HashMap<(usize, usize), Vec<u8>>,
+    output: Vec<u8>,
     part: Vec<u8>,
 }
 
@@ -52,8 +52,7 @@ impl Scaler {
             return Ok(picture.rgb);
         }
         let source = source(picture.rgb, picture.width, picture.height)?;
-        let output = self.outputs.entry((width, height)).or_default();
-        output.resize(width * height * RGB, 0);
+        let output = room(&mut self.output, width * height * RGB);
         resize(&mut self.resizer, &source, output, (width, height), ResizeAlg::Convolution(FilterType::Bilinear))?;
         Ok(output)
     }
@@ -84,14 +83,13 @@ impl Scaler {
         let scaled: &[u8] = if (picture.width, picture.height) == (inner_width, inner_height) {
             picture.rgb
         } else {
-            self.part.resize(inner_width * inner_height * RGB, 0);
+            let part = room(&mut self.part, inner_width * inner_height * RGB);
             let (from, to) = ((picture.width, picture.height), (inner_width, inner_height));
-            bilinear::scale(picture.rgb, from, &mut self.part, to);
-            &self.part
+            bilinear::scale(picture.rgb, from, part, to);
+            part
         };
-        let output = self.outputs.entry((width, height)).or_default();
-        output.clear();
-        output.resize(width * height * RGB, fill);
+        let output = room(&mut self.output, width * height * RGB);
+        output.fill(fill);
         let rows = output.chunks_exact_mut((width * RGB).max(1)).skip(top);
         for (row, line) in rows.zip(scaled.chunks_exact(inner_width * RGB)) {
             if let Some(middle) = row.get_mut(left * RGB..(left + inner_width) * RGB) {
@@ -121,8 +119,7 @@ impl Scaler {
             to.copy_from_slice(row.get(left * RGB..right * RGB).unwrap_or_default());
         }
         let source = source(part, right - left, bottom - top)?;
-        let output = self.outputs.entry((width, height)).or_default();
-        output.resize(width * height * RGB, 0);
+        let output = room(&mut self.output, width * height * RGB);
         resize(&mut self.resizer, &source, output, (width, height), ResizeAlg::Convolution(FilterType::Bilinear))?;
         Ok(Some(output))
     }
@@ -225,6 +222,19 @@ mod tests {
             let off = |at: f32, side: usize| (at - side as f32 / 2.0).abs() * 320.0 / width.max(height) as f32;
             assert!(off(x, width) <= 1.5 && off(y, height) <= 1.5, "{width}x{height}: {x} {y}");
         }
+    }
+
+    #[test]
+    fn many_sizes_take_the_memory_of_one() {
+        let rgb = vec![9; 64 * 64 * 3];
+        let mut scaler = Scaler::default();
+        let bounds = Bounds { x1: 0.0, y1: 0.0, x2: 50.0, y2: 60.0 };
+        for side in (1..=60).rev() {
+            scaler.stretch(&picture(&rgb, 64, 64), side, 60).unwrap();
+            scaler.letterbox(&picture(&rgb, 64, 64), 60, side, 114).unwrap();
+            scaler.crop(&picture(&rgb, 64, 64), bounds, side, side).unwrap();
+        }
+        assert!(scaler.output.capacity() <= 60 * 60 * 3, "{}", scaler.output.capacity());
     }
 
     #[test]
