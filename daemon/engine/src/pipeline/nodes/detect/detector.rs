@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::db;
-use super::format::{Feed, Format, Look};
+use super::format::{Feed, Format};
 use super::found::Found;
+use super::look::Look;
 use super::settings::{Rules, Settings};
 use crate::pipeline::detection::Detection;
 use crate::pipeline::image::{Picture, Placement, Scaler};

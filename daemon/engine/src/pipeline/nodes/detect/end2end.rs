@@ -1,8 +1,8 @@
 //! Models that need no suppression, such as YOLOv10 and YOLO26, or exports with suppression inside: `[B, N, 6 + extra]`, each row
 //! a box by its corners, its score and its class, best first.
 
-use super::format::Look;
 use super::found::Found;
+use super::look::Look;
 use super::output::{misfit, of_picture};
 use crate::pipeline::detection::Bounds;
 use crate::pipeline::torch::Returned;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::db::Reading;
 use super::found::Found;
+use super::reading::Reading;
 use crate::pipeline::nms;
 use crate::pipeline::nodes::labels::Labels;
 use crate::pipeline::nodes::{NodeSetup, check_input_size};

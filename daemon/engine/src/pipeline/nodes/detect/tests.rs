@@ -1,7 +1,7 @@
 //! Every format on small outputs, and what does not fit. The numbers of real modules are in `tests/reference`.
 
-use super::db::Reading;
-use super::format::Look;
+use super::look::Look;
+use super::reading::Reading;
 use super::settings::{Class, Rules, Settings};
 use super::*;
 use crate::pipeline::torch::{Array, Returned};

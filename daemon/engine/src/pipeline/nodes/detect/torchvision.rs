@@ -2,8 +2,8 @@
 //! `[N]`, after the model's own suppression. A scripted one returns its losses first: `(losses, detections)`.
 
 use super::end2end::class_number;
-use super::format::Look;
 use super::found::Found;
+use super::look::Look;
 use super::output::misfit;
 use crate::pipeline::detection::Bounds;
 use crate::pipeline::torch::{Array, Returned};

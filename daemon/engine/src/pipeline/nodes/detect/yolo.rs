@@ -1,8 +1,8 @@
 //! YOLOv8, v9, v11 and their like, as ultralytics exports them: `[B, 4 + classes + extra, N]`. Each column is a box by its
 //! middle and sides, and the score of every class; the best one counts.
 
-use super::format::Look;
 use super::found::Found;
+use super::look::Look;
 use super::output::{check_labels, check_scores, misfit, of_picture};
 use crate::pipeline::torch::Returned;
 

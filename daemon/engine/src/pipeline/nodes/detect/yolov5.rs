@@ -1,8 +1,8 @@
 //! YOLOv5 with its own head, `[B, N, 5 + classes + extra]`: each row is a box by its middle and sides, how sure it is that
 //! there is anything, and of which class; their product is the score.
 
-use super::format::Look;
 use super::found::Found;
+use super::look::Look;
 use super::output::{check_labels, check_scores, misfit, of_picture};
 use crate::pipeline::torch::Returned;
 
