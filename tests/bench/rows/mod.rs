@@ -14,6 +14,7 @@ mod precision;
 mod reload;
 mod start;
 mod text;
+mod turns;
 
 use std::fmt;
 
@@ -52,6 +53,8 @@ pub enum Row {
     Convert,
     /// Finding and reading five lines of text
     Text,
+    /// Decoding where a node runs on each fifth frame
+    Turns,
     /// Two busy programs that share the cores
     Beside,
     /// CPU time per captured frame; runs in the VM of `cargo xtask bench-vm` only
@@ -90,6 +93,7 @@ impl Row {
             Row::Precision => precision::run(bench),
             Row::Convert => convert::run(bench),
             Row::Text => text::run(bench),
+            Row::Turns => turns::run(bench),
             Row::Beside => beside::run(bench),
             Row::Camera => camera::run(bench),
             Row::Page => page::run(bench),

@@ -31,8 +31,29 @@ fn a_node_runs_on_every_nth_frame_and_is_carried_between() {
     );
     let metrics = daemon.metrics();
     assert_eq!((metrics.stage_count("yard", "slow"), metrics.stage_count("yard", "fast")), (3, 7));
+    assert_eq!(metrics.stage_count("yard", "decode"), 7);
     // Another session has its own turns, and nothing of this one's.
     assert_eq!(daemon.client("yard").ask(&grey(102)), fresh(4, 4));
+}
+
+#[test]
+fn a_frame_that_no_node_looks_at_is_not_decoded() {
+    let slow = node("slow", "measure", "model = \"tenths.pt\"\nevery = 3");
+    let daemon = Daemon::builder().model("tenths", &tenths()).pipeline("yard", &slow).start();
+    let mut client = daemon.client("yard");
+    let mut damaged = frames::synthetic(64, 48);
+    damaged.truncate(damaged.len() / 2);
+    damaged.extend([0xFF, 0xD9]);
+    let slow = |result: Value| (result["slow"].as_u64(), result.get("carried").is_some());
+    assert_eq!(slow(client.ask(&grey(102))), (Some(4), false));
+    for _ in 0..2 {
+        assert_eq!(slow(client.ask(&damaged)), (Some(4), true));
+    }
+    assert_eq!(slow(client.ask(&grey(204))), (Some(8), false));
+    assert_eq!(daemon.metrics().stage_count("yard", "decode"), 2);
+    (0..2).for_each(|_| drop(client.ask(&damaged)));
+    client.send(&damaged);
+    client.ends_in("invalid_frame", 1007);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! When a node runs: `every` (on every Nth frame) and `when` (only where an earlier node found something), the two settings
 //! that every kind has. Pure.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -77,7 +79,7 @@ impl Gate {
     }
 
     /// Whether the condition holds. `outputs` are those of the nodes so far, by position.
-    pub fn is_open(&self, outputs: &[Map<String, Value>]) -> bool {
+    pub fn is_open(&self, outputs: &[Arc<Map<String, Value>>]) -> bool {
         self.when.as_ref().is_none_or(|condition| {
             outputs.get(condition.node).is_some_and(|output| match &condition.asks {
                 Asks::Has(label) => object_has_label(output, label),
@@ -219,10 +221,10 @@ mod tests {
             ("find has day", json!({"label": "day"}), true),
             ("find has day", json!({"day": 1, "name": "day", "label": 7}), false),
         ] {
-            let outputs = [output.as_object().unwrap().clone()];
+            let outputs = [Arc::new(output.as_object().unwrap().clone())];
             assert_eq!(gate(when).unwrap().is_open(&outputs), open, "{when}: {output}");
         }
-        assert!(!gate("kind.1 is not empty").unwrap().is_open(&[Map::new()]), "no output of it");
+        assert!(!gate("kind.1 is not empty").unwrap().is_open(&[Arc::default()]), "no output of it");
         assert!(Gate::new(Some(3), None, &[]).unwrap().is_open(&[]));
     }
 }

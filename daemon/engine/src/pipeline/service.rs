@@ -1,7 +1,8 @@
-//! The frame-level service in front of the DAG: decode what the nodes need, build the payload, run the nodes in order,
-//! merge what they give. The engine talks to this and never to the DAG.
+//! The frame-level service in front of the DAG: build the payload, run the nodes in order, decode the frame when the first of them
+//! looks at it, merge what they give. The engine talks to this and never to the DAG.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
@@ -141,20 +142,110 @@ pub fn run_on_sample(pipeline: &Pipeline, scratch: &mut Scratch) -> Result<(), F
 
 /// A frame on its way through the nodes.
 struct Underway<'a> {
+    frame_index: u64,
+    frame: &'a Frame,
+    /// What the pipeline keeps of its session, and what it was before the frame.
+    state: &'a mut PipelineState,
+    before: PipelineState,
+    /// Until the picture is decoded.
+    decoder: Option<&'a mut Decoder>,
     image: Option<Picture<'a>>,
+    frame_size: Option<(usize, usize)>,
     /// Of each node so far.
-    outputs: Vec<Map<String, Value>>,
+    outputs: Vec<Arc<Map<String, Value>>>,
     /// Ids of the nodes that gave their last output again.
     carried: Vec<Value>,
+    failed: Option<FrameFailure>,
 }
 
-impl Underway<'_> {
+impl<'a> Underway<'a> {
+    fn begin(pipeline: &Pipeline, run: &'a mut FrameRun<'_>, decoder: &'a mut Decoder) -> Self {
+        let before = run.state.clone();
+        run.state.begin_frame(pipeline);
+        Underway {
+            frame_index: run.frame_index,
+            frame: run.frame,
+            state: run.state,
+            before,
+            decoder: Some(decoder),
+            image: None,
+            frame_size: None,
+            outputs: Vec::new(),
+            carried: Vec::new(),
+            failed: None,
+        }
+    }
+
+    /// Looks at as much of the frame as a node needs, where none before it did.
+    fn look(&mut self, pipeline: &Pipeline, need: ImageNeed) -> Result<(), DecodeError> {
+        match need {
+            ImageNeed::None => {}
+            ImageNeed::Size if self.frame_size.is_some() => {}
+            ImageNeed::Size => self.frame_size = Some(image::size_of(self.frame)?),
+            ImageNeed::AtLeast(..) | ImageNeed::Whole => {
+                let Some(decoder) = self.decoder.take() else { return Ok(()) };
+                let started = Instant::now();
+                let picture = decoder.decode(self.frame, pipeline.image_need)?;
+                if let Some(metrics) = &pipeline.metrics {
+                    metrics.decode.observe(started.elapsed().as_secs_f64());
+                }
+                (self.image, self.frame_size) = (Some(picture), Some(picture.frame_size));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the node at this place is given, where it runs on the frame; else its output is noted, or why there is none.
+    fn input_of(&mut self, pipeline: &Pipeline, at: usize) -> Option<NodeFrame<'_>> {
+        let node = pipeline.nodes.get(at).filter(|_| self.failed.is_none())?;
+        match self.state.turn(pipeline, at, &self.outputs) {
+            Turn::Run => {}
+            Turn::Carry(output) => {
+                self.outputs.push(output);
+                self.carried.push(node.id.clone().into());
+                return None;
+            }
+            Turn::Skip => {
+                self.outputs.push(Arc::default());
+                return None;
+            }
+        }
+        if let Err(error) = self.look(pipeline, node.node.needs()) {
+            // A frame that cannot be decoded leaves nothing behind, whoever sends it, and so no turn of a node moves.
+            *self.state = std::mem::take(&mut self.before);
+            self.failed = Some(error.into());
+            return None;
+        }
+        let upstream = merge(node.inputs.iter().filter_map(|&input| self.outputs.get(input)));
+        let state = &mut self.state.kept(at)?.state;
+        let (frame_index, image, frame_size) = (self.frame_index, self.image, self.frame_size);
+        Some(NodeFrame { frame_index, image, frame_size, upstream, state })
+    }
+
+    /// Notes what the node at this place gave.
+    fn take(&mut self, pipeline: &Pipeline, at: usize, output: Result<Map<String, Value>, String>) {
+        match (output, pipeline.nodes.get(at)) {
+            (Ok(output), _) => {
+                let output = Arc::new(output);
+                self.state.ran(pipeline, at, &output, &self.outputs);
+                self.outputs.push(output);
+            }
+            (Err(reason), node) => {
+                let node = node.map_or_else(String::new, |node| node.id.clone());
+                self.failed = Some(FrameFailure::Node { node, reason });
+            }
+        }
+    }
+
     /// The outputs of all nodes, merged in the order in which they ran (later wins), and which of them are carried, as
     /// JSON text.
     fn into_result(self, pipeline: &Pipeline) -> Result<String, FrameFailure> {
+        if let Some(failure) = self.failed {
+            return Err(failure);
+        }
         let carried = Value::from(self.carried);
         let mut merged: BTreeMap<&str, &Value> =
-            self.outputs.iter().flatten().map(|(key, value)| (key.as_str(), value)).collect();
+            self.outputs.iter().flat_map(|output| output.iter()).map(|(key, value)| (key.as_str(), value)).collect();
         if carried.as_array().is_some_and(|carried| !carried.is_empty()) {
             merged.insert(CARRIED, &carried);
         }
@@ -180,89 +271,37 @@ impl Underway<'_> {
 fn run(pipeline: &Pipeline, runs: &mut [FrameRun<'_>], scratch: &mut Scratch) -> Vec<Result<String, FrameFailure>> {
     let Scratch { decoders, scaler } = scratch;
     decoders.resize_with(runs.len().max(decoders.len()), Decoder::default);
-    let mut underway: Vec<Result<Underway<'_>, FrameFailure>> = runs
-        .iter_mut()
-        .zip(decoders)
-        .map(|(run, decoder)| {
-            let image = decode(pipeline, run.frame, decoder)?;
-            // After it: a frame that cannot be decoded leaves nothing behind, whoever sends it, and so no turn of a node moves.
-            run.state.begin_frame(pipeline);
-            Ok(Underway { image, outputs: Vec::new(), carried: Vec::new() })
-        })
-        .collect();
+    let mut underway: Vec<Underway<'_>> =
+        runs.iter_mut().zip(decoders).map(|(run, decoder)| Underway::begin(pipeline, run, decoder)).collect();
     for at in 0..pipeline.nodes.len() {
-        run_node(pipeline, at, runs, &mut underway, scaler);
+        run_node(pipeline, at, &mut underway, scaler);
     }
-    let results = underway.into_iter().map(|frame| frame.and_then(|frame| frame.into_result(pipeline))).collect();
+    let results = underway.into_iter().map(|frame| frame.into_result(pipeline)).collect();
     scratch.trim();
     results
 }
 
-fn decode<'a>(
-    pipeline: &Pipeline,
-    frame: &'a Frame,
-    decoder: &'a mut Decoder,
-) -> Result<Option<Picture<'a>>, DecodeError> {
-    if pipeline.image_need == ImageNeed::None {
-        return Ok(None);
-    }
-    let started = Instant::now();
-    let picture = decoder.decode(frame, pipeline.image_need)?;
-    if let Some(metrics) = &pipeline.metrics {
-        metrics.decode.observe(started.elapsed().as_secs_f64());
-    }
-    Ok(Some(picture))
-}
-
 /// Runs the node at this place on all frames that have not failed and on which it has its turn.
-fn run_node(
-    pipeline: &Pipeline,
-    at: usize,
-    runs: &mut [FrameRun<'_>],
-    underway: &mut [Result<Underway<'_>, FrameFailure>],
-    scaler: &mut Scaler,
-) {
+fn run_node(pipeline: &Pipeline, at: usize, underway: &mut [Underway<'_>], scaler: &mut Scaler) {
     let Some(node) = pipeline.nodes.get(at) else { return };
-    let mut seen = Vec::with_capacity(runs.len());
-    let mut places = Vec::with_capacity(runs.len());
-    for (place, (run, frame)) in runs.iter_mut().zip(underway.iter_mut()).enumerate() {
-        let Ok(frame) = frame else { continue };
-        match run.state.turn(pipeline, at, &frame.outputs) {
-            Turn::Run => {}
-            Turn::Carry(output) => {
-                frame.outputs.push(output);
-                frame.carried.push(node.id.clone().into());
-                continue;
-            }
-            Turn::Skip => {
-                frame.outputs.push(Map::new());
-                continue;
-            }
+    let mut places = Vec::with_capacity(underway.len());
+    let mut seen = Vec::with_capacity(underway.len());
+    for (place, frame) in underway.iter_mut().enumerate() {
+        if let Some(input) = frame.input_of(pipeline, at) {
+            places.push(place);
+            seen.push(input);
         }
-        let Some(kept) = run.state.kept(at) else { continue };
-        let upstream = merge(node.inputs.iter().filter_map(|&input| frame.outputs.get(input)).cloned());
-        seen.push(NodeFrame { frame_index: run.frame_index, image: frame.image, upstream, state: &mut kept.state });
-        places.push(place);
     }
     if seen.is_empty() {
         return;
     }
     let started = Instant::now();
-    let outputs = run_in_batches(&*node.node, &mut seen, scaler);
+    let mut outputs = run_in_batches(&*node.node, &mut seen, scaler).into_iter();
     let took = started.elapsed();
-    let mut outputs = outputs.into_iter();
     for place in places {
         time_node(pipeline, at, took);
-        let output = outputs.next().unwrap_or_else(|| Err(NO_OUTPUT.to_owned()));
-        let (Some(frame), Some(run)) = (underway.get_mut(place), runs.get_mut(place)) else { continue };
-        match output {
-            Ok(output) => {
-                if let Ok(frame) = frame {
-                    run.state.ran(pipeline, at, &output, &frame.outputs);
-                    frame.outputs.push(output);
-                }
-            }
-            Err(reason) => *frame = Err(FrameFailure::Node { node: node.id.clone(), reason }),
+        if let Some(frame) = underway.get_mut(place) {
+            frame.take(pipeline, at, outputs.next().unwrap_or_else(|| Err(NO_OUTPUT.to_owned())));
         }
     }
 }
@@ -297,13 +336,8 @@ fn time_node(pipeline: &Pipeline, at: usize, took: Duration) {
     }
 }
 
-fn merge(outputs: impl Iterator<Item = Map<String, Value>>) -> Map<String, Value> {
-    outputs
-        .reduce(|mut merged, later| {
-            merged.extend(later);
-            merged
-        })
-        .unwrap_or_default()
+fn merge<'a>(outputs: impl Iterator<Item = &'a Arc<Map<String, Value>>>) -> Map<String, Value> {
+    outputs.flat_map(|output| output.iter()).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 
 use super::*;
-use crate::pipeline::frame::{FrameData, PixelLayout, RawPicture, Rotation};
 use crate::pipeline::nodes::Node;
 use crate::pipeline::of_one_node;
+use base::frame::{FrameData, PixelLayout, RawPicture, Rotation};
 
 /// Notes the frames of each batch, and gives the number of each frame.
 #[derive(Debug, Default)]
@@ -163,4 +163,80 @@ fn a_batch_of_large_frames_leaves_little_behind() {
     assert!(run_on_frames(&pipeline, &mut runs, &mut scratch).iter().all(Result::is_ok));
     let kept: usize = scratch.decoders.iter().map(Decoder::kept_bytes).sum();
     assert!((24_000_000..=64 << 20).contains(&kept), "{kept}");
+}
+
+/// A JPEG, and most of it: its header says how large it is, and its picture does not decode.
+fn sound_and_damaged() -> (Frame, Frame) {
+    let jpeg = image::sample_jpeg(64, 48).unwrap();
+    let cut = [&jpeg[..jpeg.len() * 4 / 5], &[0xFF, 0xD9]].concat();
+    (Frame::jpeg(jpeg.into()), Frame::jpeg(cut.into()))
+}
+
+/// The results of a session's frames; none for a frame that cannot be decoded.
+fn results_of(pipeline: &Pipeline, frames: &[&Frame]) -> Vec<Option<String>> {
+    let (mut scratch, mut state) = (Scratch::default(), PipelineState::default());
+    let run = |(at, &frame): (usize, &&Frame)| {
+        let run = FrameRun { frame_index: at as u64 + 1, frame, could_run_at: Instant::now(), state: &mut state };
+        match run_on_frame(pipeline, run, &mut scratch) {
+            Ok(result) => Some(result),
+            Err(FrameFailure::Undecodable(_)) => None,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    frames.iter().enumerate().map(run).collect()
+}
+
+#[test]
+fn a_frame_is_decoded_when_a_node_looks_at_it_and_else_not() {
+    let mut pipeline = of_one_node("yard", Box::new(Looking));
+    pipeline.nodes[0].gate.every = 3;
+    let (sound, damaged) = sound_and_damaged();
+    let carried = || Some(r#"{"carried":["node"]}"#.to_owned());
+    let looked = || Some("{}".to_owned());
+    assert_eq!(
+        results_of(&pipeline, &[&damaged, &sound, &damaged, &damaged, &damaged, &sound, &damaged]),
+        [None, looked(), carried(), carried(), None, looked(), carried()],
+        "one that cannot be decoded does not count"
+    );
+}
+
+#[test]
+fn a_frame_that_cannot_be_decoded_leaves_nothing_of_the_nodes_before() {
+    let number = |frame: u64, _: &Map<String, Value>| Some(("first", frame.into()));
+    let mut pipeline = of_two(Box::new(Gives(number)), Box::new(Looking));
+    pipeline.image_need = ImageNeed::Whole;
+    pipeline.nodes[0].gate.every = 2;
+    let (sound, damaged) = sound_and_damaged();
+    let results = results_of(&pipeline, &[&sound, &damaged, &sound, &damaged, &sound]);
+    let text = |text: &str| Some(text.to_owned());
+    // The first node ran on the fourth frame too.
+    let expected =
+        [text(r#"{"first":1}"#), None, text(r#"{"carried":["node"],"first":1}"#), None, text(r#"{"first":5}"#)];
+    assert_eq!(results, expected);
+}
+
+/// Gives the frame's size.
+#[derive(Debug)]
+struct Measuring;
+
+impl Node for Measuring {
+    fn needs(&self) -> ImageNeed {
+        ImageNeed::Size
+    }
+
+    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
+        let (width, height) = frame.frame_size.ok_or("no size")?;
+        Ok(Map::from_iter([("size".to_owned(), vec![width, height].into())]))
+    }
+}
+
+#[test]
+fn a_node_that_needs_the_size_has_the_header_read() {
+    let pipeline = of_one_node("yard", Box::new(Measuring));
+    let (sound, damaged) = sound_and_damaged();
+    let size = || Some(r#"{"size":[64,48]}"#.to_owned());
+    assert_eq!(results_of(&pipeline, &[&sound, &damaged]), [size(), size()]);
+    let mut behind = of_two(Box::new(Looking), Box::new(Measuring));
+    behind.image_need = ImageNeed::Whole;
+    assert_eq!(results_of(&behind, &[&sound, &damaged]), [size(), None]);
 }

@@ -1,6 +1,8 @@
 //! What a pipeline keeps of a session between its frames. A session has at most one frame that runs, so the state goes
 //! with the frame and comes back with its outcome; nothing is locked while a model runs.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::Pipeline;
@@ -22,7 +24,7 @@ pub(super) struct Kept {
     /// What the node keeps itself.
     pub(super) state: NodeState,
     /// Its last output, where it does not run on each frame, and how many frames had begun then.
-    last: Option<(Map<String, Value>, u64)>,
+    last: Option<(Arc<Map<String, Value>>, u64)>,
 }
 
 /// What a node does on a frame.
@@ -31,7 +33,7 @@ pub(super) enum Turn {
     /// It runs.
     Run,
     /// It gives its last output again.
-    Carry(Map<String, Value>),
+    Carry(Arc<Map<String, Value>>),
     /// It gives nothing.
     Skip,
 }
@@ -52,7 +54,7 @@ impl PipelineState {
     }
 
     /// What the node at this place does on the frame that runs; `outputs` are those of the nodes before it.
-    pub(super) fn turn(&self, pipeline: &Pipeline, at: usize, outputs: &[Map<String, Value>]) -> Turn {
+    pub(super) fn turn(&self, pipeline: &Pipeline, at: usize, outputs: &[Arc<Map<String, Value>>]) -> Turn {
         let (Some(node), Some(kept)) = (pipeline.nodes.get(at), self.nodes.get(at)) else { return Turn::Skip };
         if self.always {
             return Turn::Run;
@@ -61,7 +63,7 @@ impl PipelineState {
             return Turn::Skip;
         }
         match &kept.last {
-            Some((output, ran)) if self.frames - ran < node.gate.every => Turn::Carry(output.clone()),
+            Some((output, ran)) if self.frames - ran < node.gate.every => Turn::Carry(Arc::clone(output)),
             _ => Turn::Run,
         }
     }
@@ -78,14 +80,14 @@ impl PipelineState {
         &mut self,
         pipeline: &Pipeline,
         at: usize,
-        output: &Map<String, Value>,
-        outputs: &[Map<String, Value>],
+        output: &Arc<Map<String, Value>>,
+        outputs: &[Arc<Map<String, Value>>],
     ) {
         let (Some(node), Some(kept)) = (pipeline.nodes.get(at), self.nodes.get_mut(at)) else { return };
         if node.gate.every > 1 {
-            let is_empty = |input: &usize| outputs.get(*input).is_none_or(Map::is_empty);
+            let is_empty = |input: &usize| outputs.get(*input).is_none_or(|output| output.is_empty());
             let had_nothing = !node.inputs.is_empty() && node.inputs.iter().all(is_empty);
-            kept.last = (!had_nothing || !output.is_empty()).then(|| (output.clone(), self.frames));
+            kept.last = (!had_nothing || !output.is_empty()).then(|| (Arc::clone(output), self.frames));
         }
     }
 }

@@ -1,15 +1,16 @@
 //! From a frame to its picture. TurboJPEG scales by eighths while it decodes (in the DCT domain), which is cheaper than
 //! decoding all pixels and throwing most away. Raw pictures are converted whole: that costs less than any JPEG.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use turbojpeg::{Colorspace, Decompressor, Image, PixelFormat};
+use turbojpeg::{Colorspace, DecompressHeader, Decompressor, Image, PixelFormat};
 
 use super::oddities::{leaves_picture_whole, without_oddities};
 use super::rotate::rotate;
 use super::{DecodeError, ImageNeed, Picture, RGB, room};
-use crate::pipeline::raw;
 use base::frame::{Frame, FrameData};
+use base::frame::{Frame, FrameData, Rotation};
 
 /// Scans of a progressive JPEG that are decoded; encoders write about 10 (libjpeg's own script has 10). A file of few
 /// bytes may hold thousands, each of which costs a pass over the whole picture.
@@ -43,8 +44,30 @@ impl Decoder {
     }
 }
 
-fn decode_jpeg<'a>(jpeg: &[u8], need: ImageNeed, pixels: &'a mut Vec<u8>) -> Result<Picture<'a>, DecodeError> {
-    let broken = |error: turbojpeg::Error| DecodeError::Jpeg(error.to_string());
+/// Width and height of a frame, turned as it asks for. Of a JPEG the header is read, and not the picture.
+///
+/// # Errors
+/// [`DecodeError`], where the header is refused.
+pub fn size_of(frame: &Frame) -> Result<(usize, usize), DecodeError> {
+    let (width, height) = match &frame.data {
+        FrameData::Jpeg(jpeg) => {
+            let (_, _, header) = opened(jpeg)?;
+            (header.width, header.height)
+        }
+        FrameData::Raw(picture) => (picture.width, picture.height),
+    };
+    Ok(match frame.rotation {
+        Rotation::None | Rotation::Half => (width, height),
+        Rotation::Quarter | Rotation::ThreeQuarters => (height, width),
+    })
+}
+
+fn broken(error: turbojpeg::Error) -> DecodeError {
+    DecodeError::Jpeg(error.to_string())
+}
+
+/// The JPEG without oddities, a handle for it, and what its header says.
+fn opened(jpeg: &[u8]) -> Result<(Cow<'_, [u8]>, Decompressor, DecompressHeader), DecodeError> {
     let jpeg = without_oddities(jpeg);
     let mut decompressor = Decompressor::new().map_err(broken)?;
     decompressor.set_scan_limit(MAX_SCANS).map_err(broken)?;
@@ -52,6 +75,11 @@ fn decode_jpeg<'a>(jpeg: &[u8], need: ImageNeed, pixels: &'a mut Vec<u8>) -> Res
     if header.is_lossless {
         return Err(DecodeError::Jpeg("lossless JPEG is not supported".into()));
     }
+    Ok((jpeg, decompressor, header))
+}
+
+fn decode_jpeg<'a>(jpeg: &[u8], need: ImageNeed, pixels: &'a mut Vec<u8>) -> Result<Picture<'a>, DecodeError> {
+    let (jpeg, mut decompressor, header) = opened(jpeg)?;
     let scale = need.scale(header.width, header.height);
     decompressor.set_scaling_factor(scale).map_err(broken)?;
     let (width, height) = (scale.scale(header.width), scale.scale(header.height));
@@ -141,6 +169,7 @@ mod tests {
             (Rotation::ThreeQuarters, ImageNeed::Whole, (480, 640), (480, 640)),
         ] {
             let frame = Frame { rotation, ..Frame::jpeg(jpeg.clone()) };
+            assert_eq!(size_of(&frame).unwrap(), frame_size, "{rotation:?}");
             let picture = decoder.decode(&frame, need).unwrap();
             assert_eq!((picture.width, picture.height), size, "{rotation:?} {need:?}");
             assert_eq!((picture.rgb.len(), picture.frame_size), (size.0 * size.1 * 3, frame_size), "{rotation:?}");
@@ -226,6 +255,7 @@ mod tests {
         let jpeg = sample_jpeg(640, 480).unwrap();
         let cut = [&jpeg[..jpeg.len() / 2], &[0xFF, 0xD9]].concat();
         assert!(matches!(decoded_whole(&cut), Err(DecodeError::Damaged(_))));
+        assert_eq!(size_of(&jpeg_frame(&cut)).unwrap(), (640, 480), "only the header is read");
         let padded = [&jpeg[..jpeg.len() - 2], &[0, 0, 0, 0xFF, 0xD9]].concat();
         assert!(decoded_whole(&padded).is_ok());
         assert!(decoded_whole(b"\xFF\xD8\xFF\xD9").is_err());

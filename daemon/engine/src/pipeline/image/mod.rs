@@ -15,7 +15,7 @@ use thiserror::Error;
 use turbojpeg::{Image, PixelFormat, ScalingFactor};
 
 use base::frame::{Frame, Rotation};
-pub use decoder::Decoder;
+pub use decoder::{Decoder, size_of};
 pub use rectify::rectify;
 pub use scaler::{Placement, Scaler};
 
@@ -34,6 +34,8 @@ pub enum ImageNeed {
     /// No picture: nothing is decoded.
     #[default]
     None,
+    /// How large the frame is: its header is read.
+    Size,
     /// At least this width and height, where the frame has them.
     AtLeast(usize, usize),
     /// The frame's own size.
@@ -73,6 +75,7 @@ impl ImageNeed {
         match (self, other) {
             (ImageNeed::None, need) | (need, ImageNeed::None) => need,
             (ImageNeed::Whole, _) | (_, ImageNeed::Whole) => ImageNeed::Whole,
+            (ImageNeed::Size, need) | (need, ImageNeed::Size) => need,
             (ImageNeed::AtLeast(w1, h1), ImageNeed::AtLeast(w2, h2)) => ImageNeed::AtLeast(w1.max(w2), h1.max(h2)),
         }
     }
@@ -150,9 +153,12 @@ mod tests {
 
     #[test]
     fn needs_add_up() {
-        use ImageNeed::{AtLeast, None, Whole};
+        use ImageNeed::{AtLeast, None, Size, Whole};
         for (a, b, both) in [
             (None, None, None),
+            (None, Size, Size),
+            (Size, AtLeast(3, 4), AtLeast(3, 4)),
+            (Size, Whole, Whole),
             (None, AtLeast(3, 4), AtLeast(3, 4)),
             (AtLeast(1, 9), AtLeast(3, 4), AtLeast(3, 9)),
             (AtLeast(1, 9), Whole, Whole),

@@ -88,8 +88,10 @@ pub enum NodeState {
 pub struct NodeFrame<'a> {
     /// The frame's number in its session.
     pub frame_index: u64,
-    /// The picture; none in a pipeline of which no node needs one.
+    /// The picture, where this node or one before it needs one.
     pub image: Option<Picture<'a>>,
+    /// Width and height of the frame as its source sent it, where this node or one before it needs as much.
+    pub frame_size: Option<(usize, usize)>,
     /// The outputs of the nodes named in `inputs`, merged; later nodes win.
     pub upstream: Map<String, Value>,
     /// What the node kept of the session.

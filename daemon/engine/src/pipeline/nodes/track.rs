@@ -142,7 +142,7 @@ mod tests {
             {"box": [200.0, 0.0, 240.0, 80.0], "score": 0.2, "label": "person", "class_id": 0},
         ]);
         let mut run = |frame_index, upstream| {
-            let mut frame = NodeFrame { frame_index, image: None, upstream, state: &mut state };
+            let mut frame = NodeFrame { frame_index, image: None, frame_size: None, upstream, state: &mut state };
             node.run(&mut frame, &mut Scaler::default()).unwrap()
         };
         let upstream = || Map::from_iter([(DETECTIONS.to_owned(), detections.clone())]);

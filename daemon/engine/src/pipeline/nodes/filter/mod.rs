@@ -131,16 +131,15 @@ fn read_zones(zones: Vec<Vec<[f32; 2]>>) -> Result<Vec<Zone>, String> {
 
 impl Node for Filter {
     fn needs(&self) -> ImageNeed {
-        // No pixel of it, but how large the frame is.
-        if self.area.is_some() || self.zones.is_some() { ImageNeed::AtLeast(1, 1) } else { ImageNeed::None }
+        if self.area.is_some() || self.zones.is_some() { ImageNeed::Size } else { ImageNeed::None }
     }
 
     fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
         if !frame.upstream.contains_key(DETECTIONS) {
             return Ok(Map::new());
         }
-        // Frames are far smaller than the 16 million that f32 counts exactly. Without a picture no size is asked.
-        let (width, height) = frame.image.map_or((1, 1), |picture| picture.frame_size);
+        // Frames are far smaller than the 16 million that f32 counts exactly. Where no size is asked for, none is used.
+        let (width, height) = frame.frame_size.unwrap_or((1, 1));
         let frame_size = (width as f32, height as f32);
         let mut detections = detection::read(&frame.upstream)?;
         detections.retain(|detection| self.keeps(detection, frame_size));

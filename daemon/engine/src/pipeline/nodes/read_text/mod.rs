@@ -215,7 +215,8 @@ mod tests {
     fn inputs_that_did_not_run_are_no_empty_list() {
         let mut state = NodeState::None;
         let image = Some(Picture { rgb: &[0; 3], width: 1, height: 1, frame_size: (1, 1) });
-        let mut frame = NodeFrame { frame_index: 0, image, upstream: Map::new(), state: &mut state };
+        let mut frame =
+            NodeFrame { frame_index: 0, image, frame_size: Some((1, 1)), upstream: Map::new(), state: &mut state };
         assert!(found(&frame).unwrap().is_none());
         frame.upstream.insert(DETECTIONS.to_owned(), json!([]));
         assert!(found(&frame).unwrap().is_some_and(|(_, detections)| detections.is_empty()));
