@@ -1,13 +1,88 @@
-//! Folders that are slow to make and never change: made once, whole or not at all.
+//! Folders that are slow to make and never change: made once, whole or not at all, and removed when newer ones took their place.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
+
+use crate::paths;
 
 /// How the names of unfinished folders go on after the folder's own. A process number ends them: a download whose xtask
 /// was killed may still write for a while, and must not write into its successor's.
 const PARTIAL: &str = "partial-";
+/// Editions of one thing that are kept: of branches with different recipes, say.
+const KEPT: usize = 2;
+
+/// A folder in the user's cache that is made from a recipe. The recipe's fingerprint ends its name, so another recipe is another
+/// folder.
+#[derive(Debug)]
+pub struct Edition {
+    folder: PathBuf,
+    /// How the names of this and of all other editions start.
+    start: String,
+}
+
+impl Edition {
+    /// The edition of a thing that this recipe makes, whether or not it is there.
+    ///
+    /// # Errors
+    /// When the cache folder is unknown.
+    pub fn of(thing: &str, recipe: &str) -> Result<Self> {
+        Ok(Self::in_folder(&paths::cache()?, thing, recipe))
+    }
+
+    pub(crate) fn in_folder(home: &Path, thing: &str, recipe: &str) -> Self {
+        let start = format!("{thing}-");
+        Self { folder: home.join(format!("{start}{:016x}", fingerprint(recipe))), start }
+    }
+
+    /// Where it is, or would be.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The folder, where it has been made. Whoever uses it last keeps it longest.
+    pub fn find(&self) -> Option<&Path> {
+        let folder = self.folder.is_dir().then_some(&*self.folder)?;
+        // Best effort: it may be root's.
+        let _ = File::open(folder).and_then(|folder| folder.set_modified(SystemTime::now()));
+        Some(folder)
+    }
+
+    /// Makes it like [`ensure`], unless it is there. When it is made, others are removed but the one that was used last.
+    ///
+    /// # Errors
+    /// Those of [`ensure`].
+    pub fn ensure(&self, make: impl FnOnce(&Path) -> Result<()>) -> Result<&Path> {
+        ensure(&self.folder, |partial| {
+            make(partial)?;
+            self.remove_others()
+        })?;
+        self.find();
+        Ok(&self.folder)
+    }
+
+    /// Removes editions so that, with the one being made, no more than [`KEPT`] stay: those used last.
+    fn remove_others(&self) -> Result<()> {
+        let home = self.folder.parent().context("a cache folder has a parent")?;
+        let entries = fs::read_dir(home).with_context(|| format!("cannot list {}", home.display()))?;
+        let mut others: Vec<(SystemTime, PathBuf)> = entries
+            .flatten()
+            .filter(|entry| entry.file_name().to_str().is_some_and(|name| self.is_edition(name)))
+            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+            .collect();
+        others.sort();
+        let superfluous = others.len().saturating_sub(KEPT - 1);
+        others.into_iter().take(superfluous).try_for_each(|(_, folder)| remove(&folder))
+    }
+
+    /// Whether a name in the cache is that of a whole edition: no lock, nothing unfinished.
+    fn is_edition(&self, name: &str) -> bool {
+        let key = name.strip_prefix(&self.start);
+        key.is_some_and(|key| key.len() == 16 && key.bytes().all(|digit| digit.is_ascii_hexdigit()))
+    }
+}
 
 /// Makes a folder with `make` unless it is there already.
 ///
@@ -57,8 +132,8 @@ fn compare_space(free: u64, folder: &Path, needed: u64, making: &str) -> Result<
     Ok(())
 }
 
-/// Tells recipes apart (FNV-1a): what is made in another way gets a folder with another number.
-pub fn fingerprint(recipe: &str) -> u64 {
+/// Tells recipes apart (FNV-1a).
+fn fingerprint(recipe: &str) -> u64 {
     recipe.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
@@ -107,7 +182,11 @@ fn remove_leftovers(parent: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn remove(folder: &Path) -> Result<()> {
+/// Removes a folder with all that is in it, if it is there.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn remove(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", folder.display()))
@@ -174,6 +253,31 @@ mod tests {
             }
         });
         assert_eq!(made.into_inner(), 1);
+        remove(&home).unwrap();
+    }
+
+    #[test]
+    fn the_editions_used_last_are_kept() {
+        let home = scratch("kept");
+        let edition = |number: u64| Edition::in_folder(&home, "thing", &number.to_string());
+        let time = |seconds| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        for number in 1..=4 {
+            let made = edition(number);
+            assert_eq!(made.find(), None);
+            assert_eq!(made.ensure(|_| Ok(())).unwrap(), made.folder());
+            // The first is used again and again.
+            let used = if number == 1 { 1_000 } else { number };
+            File::open(made.folder()).unwrap().set_modified(time(used)).unwrap();
+        }
+        // A lock, something unfinished, and another thing whose name starts alike.
+        let lock = beside(edition(2).folder(), "lock");
+        let other = Edition::in_folder(&home, "thing-else", "1");
+        other.ensure(|_| Ok(())).unwrap();
+        File::open(other.folder()).unwrap().set_modified(time(0)).unwrap();
+        edition(5).ensure(|_| Ok(())).unwrap();
+        let there: Vec<u64> = (1..=5).filter(|number| edition(*number).find().is_some()).collect();
+        assert_eq!(there, [1, 5]);
+        assert!(lock.exists() && other.find().is_some());
         remove(&home).unwrap();
     }
 

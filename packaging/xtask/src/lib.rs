@@ -4,8 +4,9 @@
 //! from anywhere, the tools that tests need. Does not live here: anything the daemon does at run time (that is `daemon/`)
 //! and the tests themselves (`tests/`).
 //!
-//! A command is one file or folder (`setup`, `run`, `dist`, `deb`, `cross`, `test`, `vm`, `bench`, `lint`); `main.rs` only picks
-//! one. What several commands share stands in `arch`, `packages`, `libtorch`, `cargo`, `cache`, `shell` and `paths`.
+//! A command is one file or folder (`setup`, `run`, `dist`, `deb`, `cross`, `test`, `vm`, `appliance`, `arm64`, `bench`, `lint`);
+//! `main.rs` only picks one. What several commands share stands in `arch`, `packages`, `libtorch`, `cargo`, `cache`, `machine`, `shell`,
+//! `skip` and `paths`.
 
 pub mod appliance;
 pub mod arch;
@@ -18,12 +19,14 @@ pub mod deb;
 pub mod dist;
 pub mod libtorch;
 pub mod lint;
+mod machine;
 pub mod models;
 pub mod packages;
 pub mod paths;
 pub mod run;
 pub mod setup;
 pub mod shell;
+mod skip;
 pub mod test;
 pub mod torchscript;
 pub mod vm;

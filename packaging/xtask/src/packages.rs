@@ -18,8 +18,6 @@ pub enum For {
     Test,
     /// Building, and running the test VM.
     Vm,
-    /// Making the image that the test VM boots.
-    VmImage,
     /// Building for another architecture.
     Cross,
     /// Building for another architecture, and running that here.
@@ -32,8 +30,8 @@ pub enum For {
     DebCheck,
     /// Building, making packages, and running the container that they are installed in.
     Appliance,
-    /// Making the system that the container boots.
-    ApplianceImage,
+    /// Making the files of a machine for tests.
+    Image,
 }
 
 /// One thing that has to be on the machine.
@@ -69,7 +67,7 @@ const TEST: &[Package] = &[
     Package { name: "npm", programs: &["npm"] },
 ];
 const VM: &[Package] = &[Package { name: "qemu-system-x86", programs: &["qemu-system-x86_64"] }];
-const VM_IMAGE: &[Package] = &[
+const IMAGE: &[Package] = &[
     Package { name: "debootstrap", programs: &["debootstrap"] },
     Package { name: "debian-archive-keyring", programs: &[DEBIAN_KEYRING] },
     Package { name: "e2fsprogs", programs: &["mke2fs"] },
@@ -78,24 +76,13 @@ const CROSS: &[Package] = &[
     Package { name: "gcc-aarch64-linux-gnu", programs: &["aarch64-linux-gnu-gcc"] },
     Package { name: "g++-aarch64-linux-gnu", programs: &["aarch64-linux-gnu-g++"] },
 ];
-const ARM64: &[Package] = &[
-    Package { name: "qemu-user-static", programs: &["qemu-aarch64-static"] },
-    Package { name: "debootstrap", programs: &["debootstrap"] },
-    Package { name: "debian-archive-keyring", programs: &[DEBIAN_KEYRING] },
-];
-const ARM64_MACHINE: &[Package] = &[
-    Package { name: "qemu-system-arm", programs: &["qemu-system-aarch64"] },
-    Package { name: "e2fsprogs", programs: &["mke2fs"] },
-];
+const ARM64: &[Package] = &[Package { name: "qemu-user-static", programs: &["qemu-aarch64-static"] }];
+const ARM64_MACHINE: &[Package] = &[Package { name: "qemu-system-arm", programs: &["qemu-system-aarch64"] }];
 const DEB: &[Package] = &[Package { name: "dpkg", programs: &["dpkg-deb"] }];
 const DEB_CHECK: &[Package] = &[Package { name: "lintian", programs: &["lintian"] }];
 const APPLIANCE: &[Package] = &[
     Package { name: "systemd-container", programs: &["systemd-nspawn"] },
     Package { name: "iproute2", programs: &["ip"] },
-];
-const APPLIANCE_IMAGE: &[Package] = &[
-    Package { name: "debootstrap", programs: &["debootstrap"] },
-    Package { name: "debian-archive-keyring", programs: &[DEBIAN_KEYRING] },
 ];
 /// Not a program of its own everywhere: asked for as a module of `python3`.
 const PIP: &str = "python3 -m pip";
@@ -174,14 +161,13 @@ fn missing(purpose: For, there: impl Fn(&str) -> bool) -> Vec<Package> {
         For::Build => &[BUILD],
         For::Test => &[BUILD, TEST],
         For::Vm => &[BUILD, VM],
-        For::VmImage => &[VM_IMAGE],
         For::Cross => &[BUILD, CROSS],
-        For::Arm64 => &[BUILD, CROSS, DEB, ARM64],
-        For::Arm64Machine => &[BUILD, CROSS, DEB, ARM64, ARM64_MACHINE],
+        For::Arm64 => &[BUILD, CROSS, DEB, IMAGE, ARM64],
+        For::Arm64Machine => &[BUILD, CROSS, DEB, IMAGE, ARM64, ARM64_MACHINE],
         For::Deb => &[BUILD, DEB],
         For::DebCheck => &[BUILD, DEB, DEB_CHECK],
         For::Appliance => &[BUILD, DEB, APPLIANCE],
-        For::ApplianceImage => &[APPLIANCE_IMAGE],
+        For::Image => &[IMAGE],
     };
     let wanted = sets.iter().copied().flatten().copied();
     wanted.filter(|package| !package.programs.iter().any(|program| there(program))).collect()
@@ -241,13 +227,12 @@ mod tests {
         assert_eq!(names(&missing(For::DebCheck, |program| program == "dpkg-deb")).last(), Some(&"lintian"));
         assert_eq!(names(&missing(For::Deb, |program| program != "dpkg-deb")), ["dpkg"]);
         assert_eq!(names(&missing(For::Appliance, |program| !program.contains("nspawn"))), ["systemd-container"]);
-        assert_eq!(names(&missing(For::ApplianceImage, |_| false)), ["debootstrap", "debian-archive-keyring"]);
         assert_eq!(names(&missing(For::Arm64, |program| !program.contains("qemu"))), ["qemu-user-static"]);
         assert_eq!(
             names(&missing(For::Arm64Machine, |program| !program.contains("qemu"))),
             ["qemu-user-static", "qemu-system-arm"]
         );
-        assert_eq!(names(&missing(For::VmImage, |_| false)), ["debootstrap", "debian-archive-keyring", "e2fsprogs"]);
+        assert_eq!(names(&missing(For::Image, |_| false)), ["debootstrap", "debian-archive-keyring", "e2fsprogs"]);
     }
 
     #[test]

@@ -1,13 +1,23 @@
-//! The files that the container boots: a small system with systemd, made once by root and kept in the user's cache.
+//! What the container boots: a small system with systemd.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use clap::ValueEnum;
 
-use super::System;
-use crate::packages::For;
-use crate::{cache, packages, paths, shell};
+use crate::arch::Arch;
+use crate::machine::{self, Recipe, root};
+
+/// A system in the container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum System {
+    /// The Debian that fits this machine's programs.
+    Debian,
+    /// What JetPack 6 is made of: systemd 249 and glibc 2.35, the oldest that the packages are for.
+    #[value(name = "ubuntu-22.04")]
+    Ubuntu2204,
+}
 
 /// systemd, what our packages depend on (so that installing them takes no network), and `faketime`, which shows a program
 /// another time.
@@ -17,43 +27,40 @@ const SUPERFLUOUS: &[&str] =
     &["usr/share/doc", "usr/share/locale", "usr/share/man", "var/cache/apt", "var/lib/apt/lists"];
 /// Timers that would reach for a network, or write while a test looks.
 const MASKED: &[&str] = &["apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer"];
-/// Free space needed for it, and for the copy that a test boots.
-const NEEDED_BYTES: u64 = 2_500_000_000;
 
-/// The folder of a system, made unless it is in the cache.
+/// The root folder of a system, made unless it is in the cache.
 ///
 /// # Errors
 /// When this user is not root, no release fits this machine, or it has to be made and cannot.
 pub(super) fn ensure(system: System) -> Result<PathBuf> {
-    if !shell::is_root() {
-        bail!("a container takes root: run `sudo -E env PATH=\"$PATH\" cargo xtask test-appliance`");
-    }
-    let name = system.name()?;
-    let recipe = [PACKAGES, SUPERFLUOUS, MASKED].concat().join(" ");
-    let folder = paths::cache()?.join(format!("appliance-{name}-{:016x}", cache::fingerprint(&recipe)));
-    cache::ensure(&folder, |partial| {
-        packages::ensure(For::ApplianceImage)?;
-        cache::check_space(partial, NEEDED_BYTES, "the system of the appliance")?;
-        let title = format!("making a {name} with systemd in {} (once)", folder.display());
-        shell::step(&title, || make(partial, system))
-    })?;
-    Ok(folder.join("root"))
+    machine::check_root("test-appliance")?;
+    let (name, system) = match system {
+        System::Ubuntu2204 => ("ubuntu-22.04".to_owned(), machine::System::Ubuntu2204),
+        System::Debian => {
+            let debian = machine::System::debian_of_this_machine()?;
+            (format!("debian-{}", debian.release()), debian)
+        }
+    };
+    let recipe = Recipe {
+        name: format!("appliance-{name}"),
+        system,
+        arch: Arch::host()?,
+        packages: PACKAGES,
+        files: &[],
+        masked: MASKED,
+        superfluous: SUPERFLUOUS,
+        last: make_copyable,
+        disk: false,
+        // And for the copy that a test boots.
+        space: 2_500_000_000,
+    };
+    recipe.root()
 }
 
-fn make(folder: &Path, system: System) -> Result<()> {
-    let root = folder.join("root");
-    system.bootstrap(PACKAGES, &root, folder)?;
-    for superfluous in SUPERFLUOUS {
-        let path = root.join(superfluous);
-        fs::remove_dir_all(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-    }
-    // Files of a given name are installed without lists, but apt wants their folder.
+/// Each copy is a machine of its own, in which apt installs files of a given name.
+fn make_copyable(root: &Path, _log: &Path) -> Result<()> {
+    // That takes no lists, but apt wants their folder.
     let lists = root.join("var/lib/apt/lists/partial");
     fs::create_dir_all(&lists).with_context(|| format!("cannot make the folder {}", lists.display()))?;
-    let units = root.join("etc/systemd/system");
-    for unit in MASKED {
-        std::os::unix::fs::symlink("/dev/null", units.join(unit)).with_context(|| format!("cannot mask {unit}"))?;
-    }
-    // Each copy is a machine of its own.
-    fs::write(root.join("etc/machine-id"), "").context("cannot empty the machine's id")
+    root::write(root, "etc/machine-id", 0o444, "")
 }

@@ -2,13 +2,13 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::cgroup::Cgroup;
+use crate::machine::{Process, root};
 use crate::shell;
 
 /// Enters the control groups whose folders come first, and becomes the command that follows `--`.
@@ -31,13 +31,12 @@ const NSPAWN: &[&str] = &[
 ];
 /// Longest that booting may take; it takes seconds.
 const BOOT_WITHIN: Duration = Duration::from_secs(90);
-/// Pause between two looks at whether it has booted.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// A container that runs; it ends with this value.
 #[derive(Debug)]
 pub(super) struct Machine {
-    unshare: Child,
+    // All that is in it goes with `unshare`.
+    _unshare: Process,
     leader: u32,
     address: String,
     // Goes last, when nothing is left in it.
@@ -51,10 +50,7 @@ impl Machine {
     /// When the copy fails or it does not come up.
     pub(super) fn boot(image: &Path, packages: &Path, home: &Path) -> Result<Self> {
         let root = home.join("system");
-        if root.exists() {
-            fs::remove_dir_all(&root).with_context(|| format!("cannot remove {}", root.display()))?;
-        }
-        shell::run(Command::new("cp").args(["--archive", "--reflink=auto"]).arg(image).arg(&root))?;
+        root::copy(image, &root)?;
         let console = home.join("console.log");
         let output = File::create(&console).with_context(|| format!("cannot write {}", console.display()))?;
         let errors = output.try_clone().context("cannot share the console's file")?;
@@ -68,11 +64,14 @@ impl Machine {
         // nspawn is the first process where it runs, and such a one would log to the kernel.
         nspawn.env("SYSTEMD_LOG_TARGET", "console");
         nspawn.stdin(Stdio::null()).stdout(output).stderr(errors);
-        let unshare = nspawn.spawn().context("cannot start setpriv, unshare and systemd-nspawn")?;
-        let mut machine = Self { unshare, leader: 0, address: String::new(), _group: group };
-        machine.wait(&console)?;
-        machine.connect(&name)?;
-        Ok(machine)
+        let mut unshare = Process::start("the container", &mut nspawn, &console)?;
+        let parent = unshare.id();
+        let leader = unshare.wait_until("up", BOOT_WITHIN, || {
+            // Its child is nspawn, whose child is at first a helper that goes again.
+            child_of(parent).and_then(child_of).filter(|leader| has_booted(*leader))
+        })?;
+        let address = connect(leader, &name)?;
+        Ok(Self { _unshare: unshare, leader, address, _group: group })
     }
 
     /// Process number of its systemd.
@@ -84,54 +83,24 @@ impl Machine {
     pub(super) fn address(&self) -> &str {
         &self.address
     }
-
-    fn wait(&mut self, console: &Path) -> Result<()> {
-        let deadline = Instant::now() + BOOT_WITHIN;
-        loop {
-            if let Some(status) = self.unshare.try_wait().context("cannot watch systemd-nspawn")? {
-                bail!("systemd-nspawn ended ({status}):\n{}", last_of(console));
-            }
-            // Its child is nspawn, whose child is at first a helper that goes again.
-            if let Some(leader) = child_of(self.unshare.id()).and_then(child_of)
-                && has_booted(leader)
-            {
-                self.leader = leader;
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                bail!("the container did not boot within {BOOT_WITHIN:?}:\n{}", last_of(console));
-            }
-            thread::sleep(LOOK);
-        }
-    }
-
-    /// Gives both ends of the cable an address of the range for tests of network devices (RFC 2544).
-    fn connect(&mut self, name: &str) -> Result<()> {
-        let ([a, b], [c, d]) = addresses(std::process::id());
-        let here = format!("ve-{name}");
-        let leader = self.leader.to_string();
-        let ip = |inside: bool, words: &[&str]| {
-            let mut command = Command::new(if inside { "nsenter" } else { "ip" });
-            if inside {
-                command.args(["--target", &leader, "--net", "ip"]);
-            }
-            shell::run(command.args(words))
-        };
-        ip(false, &["address", "add", &format!("198.18.{a}.{b}/30"), "dev", &here])?;
-        ip(false, &["link", "set", &here, "up"])?;
-        ip(true, &["address", "add", &format!("198.18.{c}.{d}/30"), "dev", "host0"])?;
-        ip(true, &["link", "set", "host0", "up"])?;
-        self.address = format!("198.18.{c}.{d}");
-        Ok(())
-    }
 }
 
-impl Drop for Machine {
-    fn drop(&mut self) {
-        // All that is in it goes with it.
-        let _ = self.unshare.kill();
-        let _ = self.unshare.wait();
-    }
+/// Gives both ends of the cable an address of the range for tests of network devices (RFC 2544); returns the container's.
+fn connect(leader: u32, name: &str) -> Result<String> {
+    let ([a, b], [c, d]) = addresses(std::process::id());
+    let (here, leader) = (format!("ve-{name}"), leader.to_string());
+    let ip = |inside: bool, words: &[&str]| {
+        let mut command = Command::new(if inside { "nsenter" } else { "ip" });
+        if inside {
+            command.args(["--target", &leader, "--net", "ip"]);
+        }
+        shell::run(command.args(words))
+    };
+    ip(false, &["address", "add", &format!("198.18.{a}.{b}/30"), "dev", &here])?;
+    ip(false, &["link", "set", &here, "up"])?;
+    ip(true, &["address", "add", &format!("198.18.{c}.{d}/30"), "dev", "host0"])?;
+    ip(true, &["link", "set", "host0", "up"])?;
+    Ok(format!("198.18.{c}.{d}"))
 }
 
 /// The last two numbers of the addresses of this end and of the other.
@@ -158,10 +127,6 @@ fn has_booted(leader: u32) -> bool {
     ask.args(["--target", &leader.to_string(), "--all", "--root", "systemctl", "is-system-running"]);
     let answer = ask.stdin(Stdio::null()).stderr(Stdio::null()).output();
     answer.is_ok_and(|answer| matches!(answer.stdout.trim_ascii(), b"running" | b"degraded"))
-}
-
-fn last_of(console: &Path) -> String {
-    shell::last_lines(&String::from_utf8_lossy(&fs::read(console).unwrap_or_default()), 30)
 }
 
 #[cfg(test)]

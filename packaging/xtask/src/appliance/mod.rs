@@ -1,31 +1,29 @@
 //! `cargo xtask test-appliance`: the packages, installed on a Debian or Ubuntu with a real systemd, in a container of
 //! `systemd-nspawn`.
 //!
-//! Lives here: the systems that there are (`system`), the files of one (`image`), the container (`machine`) and its control group (`cgroup`), a package to
-//! upgrade from (`previous`), and the call of the tests, which reach the container from outside. Does not live here: the
+//! Lives here: the systems that there are and their recipe (`image`), the container (`machine`) and its control group (`cgroup`), a
+//! package to upgrade from (`previous`), and the call of the tests, which reach the container from outside. Does not live here: the
 //! packages (`deb`), the tests (`tests/appliance`).
 
 mod cgroup;
 mod image;
 mod machine;
 mod previous;
-mod system;
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::cargo::{self, Built, Profile};
 use crate::cross::symbols;
 use crate::deb::{self, Packages};
 use crate::packages::{self, For};
+use crate::skip::skip;
 use crate::{cache, paths, setup, shell};
+pub use image::System;
 use machine::Machine;
-pub use system::System;
 
 /// The process number of the container's systemd, as this machine sees it.
 pub const LEADER_VARIABLE: &str = "FORGESYTED_TEST_APPLIANCE";
@@ -37,8 +35,6 @@ pub const PACKAGES: &str = "/packages";
 const SELECTION: &[&str] = &["--workspace", "--bins", "--test", TARGET];
 /// The test target of `tests/Cargo.toml`.
 const TARGET: &str = "appliance";
-/// There is one container: one test at a time. Elsewhere these tests are ignored.
-const TEST_ARGUMENTS: &[&str] = &["--test-threads=1", "--include-ignored"];
 
 /// Builds the tests and the packages, boots the container with this system, and runs the tests with these arguments for libtest.
 ///
@@ -62,7 +58,7 @@ pub fn after_tests(built: &Built, packages: &Packages) -> Result<()> {
     for &system in System::value_variants() {
         match packages::ensure(For::Appliance).and_then(|()| image(system, built)) {
             Ok(image) => run_tests(&image, built, packages, &[])?,
-            Err(error) => without(error, env::var_os("CI").is_some())?,
+            Err(error) => skip("the tests of the installed packages, in a container", error)?,
         }
     }
     Ok(())
@@ -76,23 +72,14 @@ fn image(system: System, built: &Built) -> Result<PathBuf> {
     image::ensure(system)
 }
 
-fn without(error: Error, ci: bool) -> Result<()> {
-    if ci {
-        return Err(error.context("no appliance, and CI has to have one"));
-    }
-    eprintln!("xtask: tests of the appliance were SKIPPED, so no package was installed: {error:#}");
-    Ok(())
-}
-
 fn run_tests(image: &Path, built: &Built, packages: &Packages, arguments: &[String]) -> Result<()> {
     // Every checkout boots its own, but one at a time: the tests wait for a daemon that is not slowed down by another's.
     let _lock = cache::lock(&paths::cache()?.join("appliance.lock"))?;
     let home = paths::target().join("appliance");
     let packages = gather(packages, &home)?;
     let machine = shell::step("booting the appliance", || Machine::boot(image, &packages, &home))?;
-    let mut tests = Command::new(built.test(TARGET)?);
-    tests.current_dir(paths::root().join("tests")).args(TEST_ARGUMENTS).args(arguments);
-    tests.env(LEADER_VARIABLE, machine.leader().to_string()).env(ADDRESS_VARIABLE, machine.address());
+    let mut tests = crate::machine::tests(built, TARGET)?;
+    tests.args(arguments).env(LEADER_VARIABLE, machine.leader().to_string()).env(ADDRESS_VARIABLE, machine.address());
     shell::step("the tests of the appliance", || shell::run(&mut tests)).with_context(|| {
         format!(
             "tests of the appliance failed; `cargo xtask test-appliance -- NAME` runs those whose name has NAME, and \
@@ -112,17 +99,4 @@ fn gather(packages: &Packages, home: &Path) -> Result<PathBuf> {
     }
     previous::make(&packages.daemon, &home.join("previous"), &folder.join("previous.deb"))?;
     Ok(folder)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_ci_fails_without_an_appliance() {
-        let error = || Error::msg("no root");
-        assert!(without(error(), false).is_ok());
-        let words = format!("{:#}", without(error(), true).unwrap_err());
-        assert_eq!(words, "no appliance, and CI has to have one: no root");
-    }
 }

@@ -6,16 +6,14 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::shell;
+use crate::{cache, shell};
 
 /// What the older version's configuration has, and the newer's has not: then dpkg has to decide whose changes stay.
 const CONFFILE_LINE: &str = "\n# The previous version shipped this line.\n";
 
 /// Writes the package as its predecessor to `to`; `work` is a folder for its tree meanwhile.
 pub(super) fn make(package: &Path, work: &Path, to: &Path) -> Result<()> {
-    if work.exists() {
-        fs::remove_dir_all(work).with_context(|| format!("cannot remove {}", work.display()))?;
-    }
+    cache::remove(work)?;
     shell::run(Command::new("dpkg-deb").arg("--raw-extract").args([package, work]))?;
     let change = |name: &str, change: fn(&str) -> String| {
         let path = work.join(name);
@@ -27,7 +25,7 @@ pub(super) fn make(package: &Path, work: &Path, to: &Path) -> Result<()> {
     change("etc/forgesyted/forgesyted.toml", |text| format!("{text}{CONFFILE_LINE}"))?;
     let mut build = Command::new("dpkg-deb");
     shell::output(build.args(["--root-owner-group", "-Zzstd", "-z1", "--build"]).args([work, to]))?;
-    fs::remove_dir_all(work).with_context(|| format!("cannot remove {}", work.display()))
+    cache::remove(work)
 }
 
 /// `~` sorts before the end of a version.

@@ -1,26 +1,26 @@
 //! `cargo xtask test-arm64` and `boot-arm64`: the packages for boards, installed in a Debian for arm64 and run there by qemu.
 //!
-//! Lives here: having the kernel start programs of the other architecture (`emulation`), the Debian and what is installed in
-//! it (`root`), a whole machine with that (`machine`), and the call of the tests. Does not live here: building the programs (`cross`), the packages (`deb`), the
+//! Lives here: having the kernel start programs of the other architecture (`emulation`), the recipe of the Debian and what is installed
+//! in it (`root`), a whole machine with that (`machine`), and the call of the tests. Does not live here: building the programs (`cross`), the packages (`deb`), the
 //! tests (`tests/arm64`).
 
 mod emulation;
 mod machine;
 mod root;
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::arch::Arch;
 use crate::cargo::{self, Built, Profile};
+pub use crate::machine::root::command;
+use crate::machine::{check_root, tests};
 use crate::packages::{self, For};
+use crate::skip::skip;
 use crate::{deb, paths, setup, shell};
-use machine::{Disk, Machine};
-
-pub use root::command;
+use machine::Machine;
 
 /// The root folder in which the packages are installed.
 pub const ROOT_VARIABLE: &str = "FORGESYTED_TEST_ARM64_ROOT";
@@ -32,8 +32,6 @@ const PORT: u16 = 18000;
 const TARGET: &str = "arm64";
 /// Its tests that need the machine.
 const MACHINE_TESTS: &str = "machine::";
-/// Programs run some ten times slower than here: one test at a time. Elsewhere these tests are ignored.
-const TEST_ARGUMENTS: &[&str] = &["--test-threads=1", "--include-ignored"];
 
 /// Builds the tests and the packages, installs these in a fresh Debian for arm64, boots that, and runs the tests with these
 /// arguments for libtest.
@@ -48,7 +46,7 @@ pub fn test_arm64(arguments: &[String]) -> Result<()> {
     })?;
     let home = paths::target().join("arm64");
     let root = install(Profile::Dev, &home)?;
-    let disk = Disk::of(&root, &home)?;
+    let disk = machine::disk(&root, &home)?;
     let machine = shell::step("booting a machine with the arm64 packages", || Machine::boot(&disk, &home))?;
     run_tests(&built, &root, |tests| {
         tests.args(arguments).env(MACHINE_VARIABLE, machine.address().to_string());
@@ -68,30 +66,15 @@ pub fn after_tests(built: &Built) -> Result<()> {
                 tests.args(["--skip", MACHINE_TESTS]);
             })
         }
-        Err(error) => without(error, env::var_os("CI").is_some()),
+        Err(error) => skip("the tests of the arm64 packages", error),
     }
-}
-
-fn without(error: Error, ci: bool) -> Result<()> {
-    if ci {
-        return Err(error.context("no programs for arm64 can be run, and CI has to run them"));
-    }
-    eprintln!("xtask: the tests of the arm64 packages were SKIPPED, so none was installed: {error:#}");
-    Ok(())
 }
 
 /// Whether programs for arm64 can be run in a Debian of theirs: everything but what the project itself may break.
 fn able() -> Result<()> {
-    as_root("test-arm64")?;
+    check_root("test-arm64")?;
     emulation::ensure()?;
     root::ensure().map(|_| ())
-}
-
-fn as_root(command: &str) -> Result<()> {
-    if !shell::is_root() {
-        bail!("installing packages in a Debian takes root: run `cargo xtask {command}` in a root shell");
-    }
-    Ok(())
 }
 
 /// Boots an emulated machine with the packages in this terminal, until it is off.
@@ -100,23 +83,22 @@ fn as_root(command: &str) -> Result<()> {
 /// When something is missing, the packages cannot be made or installed, or qemu fails.
 pub fn boot_arm64(profile: Profile) -> Result<()> {
     packages::ensure(For::Arm64Machine)?;
-    as_root("boot-arm64")?;
+    check_root("boot-arm64")?;
     emulation::ensure()?;
     let home = paths::target().join("arm64");
-    let disk = Disk::of(&install(profile, &home)?, &home)?;
+    let disk = machine::disk(&install(profile, &home)?, &home)?;
     eprintln!(
         "xtask: booting; this takes a minute or two. Log in as root, without a password, and try `systemctl status \
          forgesyted` and `forgesyted doctor`; from here, try `curl http://127.0.0.1:{PORT}/readyz`. `poweroff` ends it, and \
          so does Ctrl-A X"
     );
-    shell::run(disk.command(PORT)?.arg("-nographic"))
+    shell::run(machine::command(&disk, PORT)?.arg("-nographic"))
 }
 
 /// Runs the tests on the packages that are installed in this root folder, with what `more` tells them.
 fn run_tests(built: &Built, root: &Path, more: impl FnOnce(&mut Command)) -> Result<()> {
-    let mut tests = Command::new(built.test(TARGET)?);
-    tests.current_dir(paths::root().join("tests")).args(TEST_ARGUMENTS).env(ROOT_VARIABLE, root);
-    more(&mut tests);
+    let mut tests = tests(built, TARGET)?;
+    more(tests.env(ROOT_VARIABLE, root));
     shell::step("the tests of the arm64 packages", || shell::run(&mut tests))
         .context("tests of the arm64 packages failed; `cargo xtask test-arm64 -- NAME` runs those whose name has NAME")
 }
@@ -129,21 +111,8 @@ fn install(profile: Profile, home: &Path) -> Result<PathBuf> {
     })?;
     let root = home.join("root");
     shell::step("installing the arm64 packages in a Debian of theirs", || {
-        root::copy_to(&root)?;
+        crate::machine::root::copy(&root::ensure()?, &root)?;
         root::install(&root, &[&packages.daemon, &packages.libtorch], &home.join("install.log"))
     })?;
     Ok(root)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_ci_fails_without_the_ability() {
-        let error = || Error::msg("no qemu");
-        assert!(without(error(), false).is_ok());
-        let words = format!("{:#}", without(error(), true).unwrap_err());
-        assert_eq!(words, "no programs for arm64 can be run, and CI has to run them: no qemu");
-    }
 }

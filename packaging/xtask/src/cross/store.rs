@@ -5,29 +5,23 @@
 //! crates stay out because cargo knows their sources by their times, which say nothing across checkouts.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
-use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
 use crate::arch::Arch;
+use crate::cache::Edition;
 use crate::cargo::Profile;
-use crate::{cache, paths, shell};
+use crate::{paths, shell};
 
-/// Stores that are kept: of branches with other dependencies or another compiler, say.
-const KEPT: usize = 2;
 /// What decides on the compiled dependencies, beside the compilers.
 const FILES: &[&str] = &["Cargo.lock", "Cargo.toml", "daemon/base/Cargo.toml", "daemon/engine/Cargo.toml"];
 
 /// The dependencies of one build in the cache.
 #[derive(Debug)]
-pub(super) struct Store {
-    folder: PathBuf,
-    /// How the names of this and other such stores start.
-    start: String,
-}
+pub(super) struct Store(Edition);
 
 impl Store {
     /// The store for a build, whether or not it is there.
@@ -43,56 +37,29 @@ impl Store {
         key += &shell::output(Command::new(rustc).current_dir(paths::root()).arg("-vV"))?;
         key += &shell::output(Command::new(arch.tool("g++")).arg("--version"))?;
         key += &std::env::var("RUSTFLAGS").unwrap_or_default();
-        let start = format!("cross-{}-{}-", arch.name(), profile.name());
-        let folder = paths::cache()?.join(format!("{start}{:016x}", cache::fingerprint(&key)));
-        Ok(Store { folder, start })
+        Edition::of(&format!("cross-{}-{}", arch.name(), profile.name()), &key).map(Store)
     }
 
     /// Fills a build folder that is not there yet. Without it the build only takes longer.
     pub(super) fn bring_to(&self, build: &Path) {
-        if build.is_dir() || !self.folder.is_dir() {
+        if build.is_dir() {
             return;
         }
-        // Whoever uses it last keeps it longest.
-        let _ = File::open(&self.folder).and_then(|folder| folder.set_modified(SystemTime::now()));
-        if let Err(error) = bring(&self.folder, build) {
+        if let Some(Err(error)) = self.0.find().map(|store| bring(store, build)) {
             eprintln!("xtask: building the dependencies anew: {error:#}");
         }
     }
 
     /// Keeps what a finished build folder has for the next checkout. Without that, the next build only takes longer.
     pub(super) fn keep(&self, build: &Path) {
-        let kept = cache::ensure(&self.folder, |partial| {
+        let kept = self.0.ensure(|partial| {
             copy(build, partial)?;
-            remove_own(partial)?;
-            self.remove_others()
+            remove_own(partial)
         });
         if let Err(error) = kept {
             eprintln!("xtask: the compiled dependencies were not kept: {error:#}");
         }
     }
-
-    /// Removes stores so that, with the one being made, no more than [`KEPT`] stay: those used last.
-    fn remove_others(&self) -> Result<()> {
-        let home = self.folder.parent().context("a store has a parent")?;
-        let entries = fs::read_dir(home).with_context(|| format!("cannot list {}", home.display()))?;
-        let mut others: Vec<(SystemTime, PathBuf)> = entries
-            .flatten()
-            .filter(|entry| entry.file_name().to_str().is_some_and(|name| is_store(name, &self.start)))
-            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-            .collect();
-        others.sort();
-        let superfluous = others.len().saturating_sub(KEPT - 1);
-        for (_, folder) in others.into_iter().take(superfluous) {
-            fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-        }
-        Ok(())
-    }
-}
-
-/// Whether a name in the cache is that of a whole store: no lock, nothing unfinished.
-fn is_store(name: &str, start: &str) -> bool {
-    name.strip_prefix(start).is_some_and(|key| key.len() == 16 && key.bytes().all(|digit| digit.is_ascii_hexdigit()))
 }
 
 /// Under its name only when it is whole.
@@ -136,6 +103,10 @@ fn is_own(name: &OsStr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::path::PathBuf;
+    use std::time::SystemTime;
+
     use super::*;
 
     fn scratch(name: &str) -> PathBuf {
@@ -145,8 +116,8 @@ mod tests {
         folder
     }
 
-    fn store(home: &Path, key: u64) -> Store {
-        Store { folder: home.join(format!("cross-a-dev-{key:016x}")), start: "cross-a-dev-".to_owned() }
+    fn store(home: &Path) -> Store {
+        Store(Edition::in_folder(home, "cross-a-dev", "a recipe"))
     }
 
     fn built(home: &Path) -> PathBuf {
@@ -170,7 +141,7 @@ mod tests {
     #[test]
     fn the_next_checkout_gets_the_dependencies_and_nothing_of_our_own() {
         let home = scratch("next");
-        let (build, store) = (built(&home), store(&home, 1));
+        let (build, store) = (built(&home), store(&home));
         let old = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
         let library = "debug/deps/libtokio-1.rlib";
         File::options().write(true).open(build.join(library)).unwrap().set_modified(old).unwrap();
@@ -189,29 +160,12 @@ mod tests {
     #[test]
     fn a_build_folder_that_is_there_stays_as_it_is() {
         let home = scratch("there");
-        let (build, store) = (built(&home), store(&home, 1));
+        let (build, store) = (built(&home), store(&home));
         store.keep(&build);
         let mine = home.join("mine/target/cross");
         fs::create_dir_all(&mine).unwrap();
         store.bring_to(&mine);
         assert_eq!(fs::read_dir(&mine).unwrap().count(), 0);
-        fs::remove_dir_all(&home).unwrap();
-    }
-
-    #[test]
-    fn the_stores_used_last_are_kept() {
-        let home = scratch("kept");
-        let build = built(&home);
-        let time = |seconds| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
-        for key in 1..=4 {
-            let store = store(&home, key);
-            store.keep(&build);
-            // The first is used again and again.
-            let used = if key == 1 { 1_000 } else { key };
-            File::open(&store.folder).unwrap().set_modified(time(used)).unwrap();
-        }
-        let there: Vec<u64> = (1..=4).filter(|key| store(&home, *key).folder.is_dir()).collect();
-        assert_eq!(there, [1, 4]);
         fs::remove_dir_all(&home).unwrap();
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Result, bail};
 use rustix::fs::Mode;
 use rustix::process::umask;
 
@@ -15,6 +15,7 @@ use crate::arch::Arch;
 use crate::cargo::{Built, Profile};
 use crate::cross::symbols;
 use crate::packages::{self, For};
+use crate::skip::skip;
 use crate::{paths, shell};
 
 /// The packages' part of `cargo xtask test`, of what it has built: makes them, and checks them. A
@@ -27,7 +28,7 @@ pub fn after_tests(built: &Built) -> Result<Option<Packages>> {
     let programs = packages::ensure(For::DebCheck).and_then(|()| super::programs::of(built));
     let programs = match programs {
         Ok(programs) => programs,
-        Err(error) => return without(error, env::var_os("CI").is_some()).map(|()| None),
+        Err(error) => return skip("the checks of the packages", error).map(|()| None),
     };
     let made = super::pack(&plan, &programs)?;
     check(&plan, &programs, &made)?;
@@ -45,14 +46,6 @@ pub fn for_trial(built: &Built) -> Result<Packages> {
 fn trial_plan() -> Result<Plan> {
     let out = paths::target().join("packages-dev");
     Ok(Plan { target: Arch::host()?, profile: Profile::Dev, version: None, out })
-}
-
-fn without(error: Error, ci: bool) -> Result<()> {
-    if ci {
-        return Err(error.context("no packages, and CI has to make them"));
-    }
-    eprintln!("xtask: the packages were SKIPPED, so nothing of them was tested: {error:#}");
-    Ok(())
 }
 
 /// Checks packages that were made of these programs.
@@ -129,14 +122,6 @@ fn lintian(made: &Packages) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_ci_fails_without_packages() {
-        let error = || Error::msg("no dpkg-deb");
-        assert!(without(error(), false).is_ok());
-        let failed = format!("{:#}", without(error(), true).unwrap_err());
-        assert_eq!(failed, "no packages, and CI has to make them: no dpkg-deb");
-    }
 
     #[test]
     fn one_byte_is_a_difference() {

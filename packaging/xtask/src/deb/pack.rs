@@ -11,15 +11,15 @@ use anyhow::{Context, Result};
 
 use super::content::{Content, Entry, Package};
 use crate::cargo::Profile;
-use crate::shell;
+use crate::{cache, shell};
 
 /// Writes `NAME_VERSION_ARCH.deb` into `out` and returns its path. `stage` is a folder for the tree meanwhile.
 pub(super) fn pack(package: &Package, profile: Profile, stage: &Path, out: &Path) -> Result<PathBuf> {
     let stage = stage.join(package.name);
-    remove(&stage)?;
+    cache::remove(&stage)?;
     let deb = out.join(format!("{}_{}_{}.deb", package.name, package.version, package.architecture));
     let packed = lay_out(package, &stage).and_then(|()| write(&stage, profile, package.time, &deb));
-    remove(&stage)?;
+    cache::remove(&stage)?;
     packed.with_context(|| format!("cannot write {}", deb.display()))?;
     Ok(deb)
 }
@@ -123,15 +123,6 @@ fn write(stage: &Path, profile: Profile, time: u64, deb: &Path) -> Result<()> {
     dpkg.env("DPKG_DEB_THREADS_MAX", "1");
     shell::output(&mut dpkg)?;
     Ok(fs::rename(&new, deb)?)
-}
-
-fn remove(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! `cargo xtask deb --verify`: builds the commit twice, from nothing, in two places, and compares the packages.
 
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use super::Plan;
 use super::check::identical;
 use super::content;
-use crate::{paths, shell};
+use crate::{cache, paths, shell};
 
 /// Where each is built, and what differs around it: umask, time zone, language.
 const PLACES: &[(&str, &str, &str, &str)] =
@@ -22,7 +21,7 @@ const PLACES: &[(&str, &str, &str, &str)] =
 /// When a build fails, or the packages differ; then the clones are left to look at.
 pub fn verify(plan: &Plan) -> Result<()> {
     let home = paths::target().join("verify");
-    remove(&home)?;
+    cache::remove(&home)?;
     // Both before the first build: a commit that somebody makes meanwhile is another one.
     for (place, ..) in PLACES {
         clone(&home.join(place))?;
@@ -38,7 +37,7 @@ pub fn verify(plan: &Plan) -> Result<()> {
         let sum = shell::output(Command::new("sha256sum").arg(path))?;
         println!("{}  {name}  the same twice", sum.split_whitespace().next().unwrap_or_default());
     }
-    remove(&home)
+    cache::remove(&home)
 }
 
 /// Clones the last commit.
@@ -63,13 +62,4 @@ fn build(plan: &Plan, home: &Path, (place, umask, zone, language): (&str, &str, 
     make.env_remove("LIBTORCH").env_remove("CARGO_TARGET_DIR").env("TZ", zone).env("LC_ALL", language);
     shell::run(make.current_dir(&clone))?;
     Ok(clone.join("packages"))
-}
-
-fn remove(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
-        }
-        _ => Ok(()),
-    }
 }

@@ -12,6 +12,7 @@ use anyhow::Result;
 
 use crate::cargo::{self, Profile};
 use crate::packages::{self, For};
+use crate::skip::skip;
 use crate::{appliance, arm64, deb, dist, paths, setup, shell, vm};
 
 pub(crate) use tools::node_packages;
@@ -41,11 +42,7 @@ pub fn test(arguments: &[String]) -> Result<()> {
     let python = tools::python_packages()?;
     let node = match tools::check_node() {
         Ok(()) => Some(tools::node_packages()?),
-        Err(error) if std::env::var("CI").as_deref() != Ok("true") => {
-            eprintln!("xtask: SKIPPED the tests of the client and of the page: {error:#}");
-            None
-        }
-        Err(error) => return Err(error),
+        Err(error) => skip("the tests of the client and of the page", error).map(|()| None)?,
     };
     let reference = if runs_reference(arguments) { reference::models().map(Some) } else { Ok(None) };
     let tree = paths::target().join("dist-dev");
@@ -71,10 +68,7 @@ pub fn test(arguments: &[String]) -> Result<()> {
         Ok(None) => {}
         Ok(Some(models)) => _ = test.env(REFERENCE_VARIABLE, models),
         // Half a dozen gigabytes are more than some machines have to spare; CI has them.
-        Err(error) if std::env::var("CI").as_deref() != Ok("true") => {
-            eprintln!("xtask: SKIPPED the reference's numbers: {error:#}");
-        }
-        Err(error) => return Err(error),
+        Err(error) => skip("the comparison with the reference's numbers", error)?,
     }
     if let Some(chromium) = packages::chromium() {
         test.env(CHROMIUM_VARIABLE, chromium);

@@ -7,7 +7,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{cache, paths, shell};
+use crate::cache::{self, Edition};
+use crate::{paths, shell};
 
 /// The Python for which the pinned packages have wheels, and whose own modules the oldest of them still needs.
 const PYTHON: &str = "3.11";
@@ -20,21 +21,20 @@ const SPACE: u64 = 9_000_000_000;
 /// When the packages cannot be had, or the script fails.
 pub(super) fn models() -> Result<PathBuf> {
     let sources = paths::root().join("tests/reference");
-    let folder = paths::cache()?.join(format!("reference-{:016x}", cache::fingerprint(&recipe(&sources)?)));
-    if folder.is_dir() {
-        return Ok(folder);
+    let kept = Edition::of("reference", &recipe(&sources)?)?;
+    if let Some(folder) = kept.find() {
+        return Ok(folder.to_path_buf());
     }
     check_python()?;
-    cache::ensure(&folder, |partial| {
+    let made = kept.ensure(|partial| {
         cache::check_space(partial, SPACE, "the reference's models")?;
         let packages = partial.join("packages");
         shell::step("fetching the reference's Python packages (once)", || install(&sources, &packages))
             .context("check the network and pip's configuration")?;
         shell::step("making the reference's models (once)", || make(&sources, &packages, partial))?;
         fs::remove_dir_all(&packages).context("cannot remove the reference's Python packages")
-    })
-    .context("cannot make the reference's models")?;
-    Ok(folder)
+    });
+    made.map(Path::to_path_buf).context("cannot make the reference's models")
 }
 
 /// All that the models depend on: the scripts, the pictures and the packages' versions, and the seeds in the golden files.

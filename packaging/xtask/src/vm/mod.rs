@@ -1,30 +1,27 @@
 //! `cargo xtask test-vm` and `bench-vm`: the tests and the benchmark that need a kernel's camera drivers, in a virtual
 //! machine that has them.
 //!
-//! Lives here: the image that it boots (`image`), of the Debian release that fits this machine's programs (`release`);
-//! the machine (`machine`); and what it is told to run (`script`). The machine sees the checkout read-only under the path
+//! Lives here: the recipe of the image that it boots (`image`), the machine (`machine`), and what it is told to run (`script`). The machine sees the checkout read-only under the path
 //! that it has here, so nothing is copied or packed. Does not live here: the tests (`tests/vm`), the
 //! benchmark (`tests/bench/rows/camera`).
 
 mod image;
 mod machine;
-pub(crate) mod release;
 mod script;
 
-use std::env;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::arch::Arch;
 use crate::cargo::{self, Built, Profile};
 use crate::deb::{self, Packages};
+use crate::machine::{Disk, TEST_ARGUMENTS};
 use crate::packages::{self, For};
+use crate::skip::skip;
 use crate::{bench, cache, dist, libtorch, paths, setup, shell};
-use image::Image;
 use machine::Clock;
-pub(crate) use machine::option as qemu_option;
 use script::Guest;
 
 /// Tells a program that it runs in the VM, where it may load drivers.
@@ -41,8 +38,6 @@ const TARGET: &str = "vm";
 const PROGRAM: &str = "bin/forgesyted";
 /// The variable that tells the tests which daemon to start.
 const TEST_DAEMON: &str = "FORGESYTED_TEST_BIN";
-/// Drivers are the whole machine's: one test at a time. Elsewhere these tests are ignored.
-const TEST_ARGUMENTS: &[&str] = &["--test-threads=1", "--include-ignored"];
 /// Leaves out those that need the daemon's package.
 const WITHOUT_PACKAGE: &[&str] = &["--skip", "sandbox::"];
 /// The part of the benchmark that needs drivers.
@@ -98,20 +93,12 @@ pub fn make_image() -> Result<()> {
 pub fn after_tests(built: &Built, tree: &Path, packages: Option<&Packages>) -> Result<()> {
     match packages::ensure(For::Vm).and_then(|()| image::ensure()) {
         Ok(image) => run_tests(&image, built, tree, packages, &[]),
-        Err(error) => without_vm(error, env::var_os("CI").is_some()),
+        Err(error) => skip("the tests of cameras, in the VM", error),
     }
-}
-
-fn without_vm(error: Error, ci: bool) -> Result<()> {
-    if ci {
-        return Err(error.context("no VM, and CI has to have one"));
-    }
-    eprintln!("xtask: the tests in the VM were SKIPPED, so no camera was tested: {error:#}");
-    Ok(())
 }
 
 fn run_tests(
-    image: &Image,
+    image: &Disk,
     built: &Built,
     tree: &Path,
     packages: Option<&Packages>,
@@ -136,7 +123,7 @@ fn run_tests(
     })
 }
 
-fn boot(image: &Image, clock: Clock, guest: &Guest) -> Result<i32> {
+fn boot(image: &Disk, clock: Clock, guest: &Guest) -> Result<i32> {
     let home = paths::target().join("vm");
     fs::create_dir_all(&home).with_context(|| format!("cannot make the folder {}", home.display()))?;
     // Two would write to one console.
@@ -157,16 +144,4 @@ fn guest(tree: &Path, program: &Path, variables: &[(&'static str, &Path)], argum
         variables: variables.iter().map(|(name, path)| Ok((*name, absolute(path)?))).collect::<Result<_>>()?,
         arguments: arguments.concat().into_iter().map(str::to_owned).collect(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_ci_fails_without_a_vm() {
-        let error = || Error::msg("no qemu");
-        assert!(without_vm(error(), false).is_ok());
-        assert_eq!(format!("{:#}", without_vm(error(), true).unwrap_err()), "no VM, and CI has to have one: no qemu");
-    }
 }
