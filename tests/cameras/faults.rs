@@ -70,6 +70,14 @@ fn a_damaged_frame_costs_itself() {
         Daemon::builder().measure("light", super::BRIGHTNESS).replay("yard", &clip, "pipeline = \"light\"").start();
     let bad = || daemon.metrics().value("camera_bad_frames_total{camera=\"yard\"}");
     wait::until("bad frames", || bad() >= 6.0);
+    // Both kinds are bad frames; the second has been received by the session, and is among its discarded ones.
+    let metrics = daemon.metrics();
+    let of_camera = |what: &str| metrics.value(&format!("camera_{what}frames_total{{camera=\"yard\"}}"));
+    let outcomes = ["processed", "dropped"]
+        .map(|what| format!("stream_frames_{what}_total{{pipeline=\"light\",source=\"camera\"}}"));
+    let known =
+        of_camera("bad_") + of_camera("skipped_") + outcomes.map(|series| metrics.value(&series)).iter().sum::<f64>();
+    assert!((-2.0..=6.0).contains(&(of_camera("") - known)), "{metrics:?}");
     assert_eq!(daemon.events().of_kind("stream_connect").len(), 1, "one session through all of them");
     assert!(daemon.events().of_kind("stream_disconnect").is_empty());
     assert_eq!(daemon.metrics().errors("invalid_frame"), 0);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use forgesyted_tests::{Daemon, frames, http};
+use forgesyted_tests::{Daemon, frames, http, wait};
 use serde_json::json;
 
 #[test]
@@ -80,6 +80,30 @@ fn what_needs_a_restart_is_said_at_every_reload_until_then() {
         assert_eq!(reloaded["restart_needed"], "engine.workers");
         assert!(reloaded["message"].as_str().unwrap().contains("a restart is needed for engine.workers"), "{reloaded}");
     }
+}
+
+#[test]
+fn the_series_of_a_pipeline_that_is_gone_go_with_its_last_session() {
+    let noop = "[[node]]\nid = \"n\"\nkind = \"noop\"\n";
+    let daemon = Daemon::builder().pipeline("yard", noop).start();
+    let text = fs::read_to_string(daemon.file("pipelines/yard.toml")).unwrap();
+    let mut client = daemon.client("yard");
+    client.ask(&frames::white());
+    fs::remove_file(daemon.file("pipelines/yard.toml")).unwrap();
+    daemon.reload("config_reloaded");
+    client.ask(&frames::white());
+    wait::until("both frames", || daemon.metrics().frames("processed", "yard") == 2);
+    drop(client);
+    let is_known = || daemon.get("/metrics").body.contains("pipeline=\"yard\"");
+    wait::until("no series", || !is_known());
+    daemon.folder().write("pipelines/yard.toml", &text);
+    daemon.reload("config_reloaded");
+    assert_eq!(daemon.metrics().frames("processed", "yard"), 0);
+    // A node goes as soon as nobody runs it.
+    daemon.folder().write("pipelines/yard.toml", text.replace("id = \"n\"", "id = \"m\""));
+    daemon.reload("config_reloaded");
+    let metrics = daemon.get("/metrics").body;
+    assert!(metrics.contains("stage=\"m\"") && !metrics.contains("stage=\"n\""), "{metrics}");
 }
 
 #[test]

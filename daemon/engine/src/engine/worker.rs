@@ -192,13 +192,18 @@ impl Shared {
         let mut batch: Vec<(Arc<dyn Lane>, Job)> =
             turn.into_iter().filter_map(|lane| lane.take().map(|job| (lane, job))).collect();
         let outcomes = self.run_together(&mut batch, scratch);
+        // A batch's panic is counted with the frame that panics again, and by itself where none does.
+        let mut uncounted_panic = batch.len() > 1 && outcomes.iter().all(Option::is_none);
         for ((lane, mut job), outcome) in batch.into_iter().zip(outcomes) {
             let outcome = outcome.unwrap_or_else(|| run_alone(&mut job, scratch));
             self.note_outcome(&job.pipeline, matches!(outcome, Ok(Ok(_))), scratch);
             let outcome = match outcome {
                 Ok(Ok(result)) => Ok(result),
                 Ok(Err(failure)) => Err(self.failed(&*lane, &job, failure)),
-                Err(panic) => Err(self.panicked(&*lane, &job, &*panic)),
+                Err(panic) => {
+                    uncounted_panic = false;
+                    Err(self.panicked(&*lane, &job, &*panic))
+                }
             };
             let more = lane.deliver(job.frame_index, job.state, outcome);
             self.note_served(Arc::clone(&lane));
@@ -206,6 +211,9 @@ impl Shared {
                 // This worker comes round at once, so nobody needs to be woken for it.
                 self.lock().schedule.push(lane);
             }
+        }
+        if uncounted_panic {
+            self.metrics.panics().inc();
         }
     }
 
@@ -222,7 +230,6 @@ impl Shared {
         match outcomes {
             Ok(outcomes) => outcomes.into_iter().map(|outcome| Some(Ok(outcome))).collect(),
             Err(panic) => {
-                self.metrics.panics().inc();
                 log::error!(
                     event = "panic", pipeline_id = pipeline.id(), frames = batch.len(), err = text_of(&*panic);
                     "a batch's run panicked; its frames are run again, one by one"

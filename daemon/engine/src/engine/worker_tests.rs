@@ -183,7 +183,36 @@ fn a_panic_in_a_batch_costs_its_own_frame_only() {
     let outcomes: Vec<_> = delivered.into_iter().map(|(.., outcome)| outcome).collect();
     let index = |index: u64| Ok(format!("{{\"index\":{index}}}"));
     assert_eq!(outcomes, [index(1), Err(ErrorCode::InternalError), index(5)]);
-    assert_eq!((panics, sizes), (2, vec![3, 1, 1, 1]), "the batch's, and the one of the frame to blame");
+    assert_eq!((panics, sizes), (1, vec![3, 1, 1, 1]), "the one defect once");
+}
+
+/// Panics on any batch, and on no frame alone.
+#[derive(Debug)]
+struct Lonely;
+
+impl Node for Lonely {
+    fn needs(&self) -> ImageNeed {
+        ImageNeed::None
+    }
+
+    fn max_batch(&self) -> usize {
+        3
+    }
+
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
+        Moody.run(frame, scaler)
+    }
+
+    fn run_batch(&self, _: &mut [NodeFrame<'_>], _: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
+        panic!("a defect")
+    }
+}
+
+#[test]
+fn a_panic_of_a_batch_alone_is_counted_and_costs_no_frame() {
+    let (delivered, panics) = run_through(Box::new(Lonely), &[&[1], &[4], &[5]]);
+    assert!(delivered.iter().all(|(.., outcome)| outcome.is_ok()), "{delivered:?}");
+    assert_eq!(panics, 1);
 }
 
 #[test]

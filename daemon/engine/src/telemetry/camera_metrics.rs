@@ -2,7 +2,7 @@
 
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use super::metrics::{counters, gauges};
+use super::families::{counters, gauges};
 
 /// What one camera counts.
 #[derive(Clone, Debug)]
@@ -45,17 +45,24 @@ impl CameraFamilies {
     pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let camera = ["camera"];
         let counter = |name, help| counters(registry, name, help, &camera);
-        let fps = GaugeVec::new(Opts::new("camera_fps", "Frames a second that came lately."), &camera)?;
+        let fps =
+            GaugeVec::new(Opts::new("camera_fps", "Frames a second that came in the last three seconds."), &camera)?;
         registry.register(Box::new(fps.clone()))?;
         Ok(Self {
-            up: gauges(registry, "camera_up", "1 while the camera is well, 0 while it is down.", &camera)?,
+            up: gauges(
+                registry,
+                "camera_up",
+                "1 while the camera is well (up, slowed, or idle because nobody watches), 0 while it is down or has not started.",
+                &camera,
+            )?,
             fps,
             frames: counter("camera_frames_total", "Frames captured, bad and skipped ones included.")?,
             lost: counter("camera_lost_frames_total", "Frames that the driver lost, by its sequence numbers.")?,
             bad: counter("camera_bad_frames_total", "Frames thrown away: damaged or incomplete.")?,
             skipped: counter(
                 "camera_skipped_frames_total",
-                "Whole frames that were not offered: a newer one was there, or the camera is read less often.",
+                "Whole frames that were not offered to the camera's pipeline: a newer one was there, the camera is read less often, or the \
+                 pipeline is resting after a failure.",
             )?,
             reconnects: counters(
                 registry,

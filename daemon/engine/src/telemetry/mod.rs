@@ -4,9 +4,11 @@
 //! messages to systemd to `systemd`, the log to `base::logging`.
 
 mod camera_metrics;
+mod families;
 mod log_metrics;
 mod machine_metrics;
 pub mod metrics;
+mod pipeline_metrics;
 pub mod stage;
 
 #[cfg(test)]

@@ -193,7 +193,7 @@ fn what_is_counted_is_rendered() {
     session.discarded.inc();
     session.slow_downs.inc();
     session.frame_bytes.observe(50_000.0);
-    timed.total.observe(0.02);
+    timed.total.observe(0.039);
     timed.nodes[0].observe(0.01);
     metrics.error("invalid_frame");
     metrics.panics().inc();
@@ -216,6 +216,10 @@ fn what_is_counted_is_rendered() {
     assert_eq!(found["stream_frame_bytes_bucket{source=\"camera\",le=\"65536\"}"], 1.0);
     assert_eq!(found["stream_frame_bytes_bucket{source=\"camera\",le=\"16384\"}"], 0.0);
     assert_eq!(found["stream_stage_seconds_sum{pipeline=\"yard\",stage=\"detect\"}"], 0.01);
+    let at_25_fps = |le: &str| {
+        found[format!("stream_stage_seconds_bucket{{pipeline=\"yard\",stage=\"total\",le=\"{le}\"}}").as_str()]
+    };
+    assert_eq!((at_25_fps("0.025"), at_25_fps("0.04"), at_25_fps("0.05")), (0.0, 1.0, 1.0));
     assert_eq!(found["stream_errors_total{code=\"invalid_frame\"}"], 1.0);
     assert_eq!(found["stream_panics_total"], 1.0);
     assert_eq!(found["stream_connections_refused_total"], 1.0);
@@ -223,6 +227,36 @@ fn what_is_counted_is_rendered() {
     drop(active);
     let text = metrics.render().unwrap();
     assert_eq!(series(&text)[format!("stream_sessions_active{labels}").as_str()], 0.0);
+}
+
+#[test]
+fn the_series_of_a_pipeline_go_with_the_last_that_has_them() {
+    let root = Root::new("gone", &[]);
+    let metrics = metrics(&root.0);
+    let names = |nodes: &[&str]| nodes.iter().map(ToString::to_string).collect::<Vec<String>>();
+    let has = |what: &str| metrics.render().unwrap().matches(what).count();
+    let (of_yard, of_gate) = ("pipeline=\"yard\"", "pipeline=\"gate\"");
+    let stage = |node: &str| has(&format!("stream_stage_seconds_count{{pipeline=\"yard\",stage=\"{node}\"}}"));
+    let _gate = metrics.pipeline("gate", &names(&["detect"]));
+    let before = has(of_gate);
+    // A reload replaces the pipeline, and sessions run on under the old one.
+    let old = metrics.pipeline("yard", &names(&["detect", "count"]));
+    let session = metrics.session(Source::Websocket, "yard");
+    session.processed.inc_by(3);
+    let new = metrics.pipeline("yard", &names(&["detect", "track"]));
+    session.processed.inc();
+    assert_eq!((stage("detect"), stage("count"), stage("track"), stage("total")), (1, 1, 1, 1));
+    drop(old.clone());
+    assert_eq!(stage("count"), 1);
+    drop(old);
+    assert_eq!((stage("detect"), stage("count"), stage("track"), stage("total")), (1, 0, 1, 1));
+    let processed = "stream_frames_processed_total{pipeline=\"yard\",source=\"websocket\"}";
+    assert_eq!(series(&metrics.render().unwrap())[processed], 4.0, "one series for both");
+    // The next takes it away, and another brings it back.
+    drop(new);
+    assert_eq!((has(of_yard), has(of_gate)), (0, before));
+    let _again = metrics.pipeline("yard", &names(&["detect"]));
+    assert_eq!((has(of_yard), series(&metrics.render().unwrap())[processed]), (before, 0.0));
 }
 
 #[test]
@@ -250,7 +284,7 @@ fn the_series_of_a_camera_come_at_zero_and_go_with_it() {
 fn names_are_clean() {
     let root = Root::new("names", JETSON);
     let metrics = metrics(&root.0);
-    metrics.pipeline("yard", &[]);
+    let _yard = metrics.pipeline("yard", &[]);
     metrics.camera("gate", &["busy"]);
     let text = metrics.render().unwrap();
     for (name, kind) in families(&text) {
@@ -265,7 +299,7 @@ fn names_are_clean() {
 fn the_document_lists_exactly_the_metrics() {
     let root = Root::new("document", JETSON);
     let metrics = metrics(&root.0);
-    metrics.pipeline("yard", &["detect".to_owned()]);
+    let _yard = metrics.pipeline("yard", &["detect".to_owned()]);
     metrics.camera("gate", &["busy"]);
     let text = metrics.render().unwrap();
     let documented = rows(section("Metrics"));
@@ -280,6 +314,10 @@ fn the_document_lists_exactly_the_metrics() {
         let mut listed: Vec<&str> = row[2].split('`').filter(|label| label.starts_with(char::is_alphabetic)).collect();
         listed.sort_unstable();
         assert_eq!(listed, found, "labels of {}", row[0]);
+        let help = text.lines().find_map(|line| line.strip_prefix(&format!("# HELP {} ", row[0])));
+        if !["process_", "machine_"].iter().any(|theirs| row[0].starts_with(theirs)) {
+            assert_eq!(help, Some(&*row[3].replace('`', "")), "what a scraper is told of {}", row[0]);
+        }
     }
     for code in ErrorCode::ALL.map(ErrorCode::as_str) {
         assert!(section("Metrics").contains(&format!("`{code}`")), "{code}");
