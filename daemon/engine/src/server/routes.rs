@@ -98,9 +98,9 @@ pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {
 
 /// The value of a query key, decoded; the first where it stands more than once.
 pub fn query_value<'a>(uri: &'a Uri, key: &str) -> Option<Cow<'a, str>> {
-    let pairs = uri.query()?.split('&');
-    let value = pairs.filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == key)?.1;
-    Some(percent_decoded(value))
+    // A name without `=` says nothing.
+    let pairs = uri.query()?.split('&').filter(|pair| pair.contains('='));
+    pairs.flat_map(|pair| form_urlencoded::parse(pair.as_bytes())).find(|(name, _)| name == key).map(|(_, value)| value)
 }
 
 /// A response of any type.
@@ -145,29 +145,6 @@ async fn metrics(state: &ServerState) -> Reply {
     }
 }
 
-fn percent_decoded(value: &str) -> Cow<'_, str> {
-    if !value.contains(['%', '+']) {
-        return Cow::Borrowed(value);
-    }
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let digits = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        let escaped = digits.filter(|_| first == b'%').and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match escaped {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(if first == b'+' { b' ' } else { first });
-                rest = after;
-            }
-        }
-    }
-    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +155,9 @@ mod tests {
         assert_eq!(query_value(&uri, "pipeline_id").as_deref(), Some("a b%2"));
         assert_eq!(query_value(&uri, "y").as_deref(), Some("p q"));
         assert_eq!(query_value(&uri, "z"), None);
+        let uri: Uri = "/ws?x&a=%+5&b=%2b%zz%&c=%ff%C3%A4&d=&%64=1&x=a=b;c".parse().unwrap();
+        let values = ["a", "b", "c", "d", "x"].map(|key| query_value(&uri, key).unwrap());
+        assert_eq!(values, ["% 5", "+%zz%", "\u{fffd}ä", "", "a=b;c"]);
         assert_eq!(query_value(&"/".parse().unwrap(), "x"), None);
     }
 }
