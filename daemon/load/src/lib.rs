@@ -18,6 +18,7 @@ mod schedule;
 mod session;
 mod table;
 mod tally;
+mod times;
 mod wire;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use super::LoadError;
-use super::report::{Times, Window};
+use super::times::{Times, Window, per_second};
 
 /// Longest time told apart, in microseconds: one hour. Longer ones count as this.
 const LONGEST_US: u64 = 3_600_000_000;
@@ -145,11 +145,6 @@ pub(super) struct Recorded {
     pub results_in_time: u64,
     /// The windows, in time order.
     pub windows: Vec<Window>,
-}
-
-/// A rate; 0 when no time passed.
-pub(super) fn per_second(count: u64, time: Duration) -> f64 {
-    if time.is_zero() { 0.0 } else { count as f64 / time.as_secs_f64() }
 }
 
 impl Micros {

@@ -5,8 +5,9 @@ use std::sync::PoisonError;
 
 use serde::Serialize;
 
-use super::record::per_second;
 use super::tally::{Common, Tally};
+use super::times::per_second;
+pub use super::times::{Times, Window};
 use super::{LoadPlan, Pace};
 
 /// What a run measured. Frames count by when they were due: those of the warm-up are in no count of frames, and
@@ -60,38 +61,6 @@ pub struct LoadReport {
     pub fairness: f64,
     /// The measured time in windows, when the plan asked for them.
     pub windows: Vec<Window>,
-}
-
-/// Quantiles of a time, in microseconds, to three significant digits; all 0 when `count` is 0.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Times {
-    /// How many were recorded.
-    pub count: u64,
-    /// Median.
-    pub p50_us: u64,
-    /// 90 % are at most this.
-    pub p90_us: u64,
-    /// 99 % are at most this.
-    pub p99_us: u64,
-    /// The longest.
-    pub max_us: u64,
-}
-
-/// One window: what came in it, whenever its frames were due.
-#[derive(Debug, Clone, Serialize)]
-pub struct Window {
-    /// Start, in seconds of the measured time.
-    pub from_s: f64,
-    /// End, in seconds of the measured time.
-    pub to_s: f64,
-    /// Results that came.
-    pub results: u64,
-    /// The same, a second.
-    pub results_per_s: f64,
-    /// `dropped` replies that came.
-    pub dropped: u64,
-    /// Age of these results when they came.
-    pub age: Times,
 }
 
 /// Sessions that ended with one code.

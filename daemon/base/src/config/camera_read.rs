@@ -9,8 +9,8 @@ use toml::de::{DeTable, DeValue};
 use crate::config::camera::{CameraConfig, CameraDevice, ControlValue};
 use crate::config::camera_keys::{CAMERA_KEYS, CameraKey, MAX_CAMERAS, is_control_name, is_name};
 use crate::config::found::Found;
-use crate::config::load::{Origin, joined};
-use crate::config::problem::nearest;
+use crate::config::origin::Origin;
+use crate::config::problem::{joined, nearest};
 use crate::config::{no_device, places};
 
 /// Most controls of one camera.

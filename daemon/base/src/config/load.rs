@@ -9,26 +9,13 @@ use toml::de::{DeTable, DeValue};
 use crate::config::camera_read::{self, Source};
 use crate::config::found::Found;
 use crate::config::injected::is_injected;
-use crate::config::problem::{ConfigError, Place, Problem, nearest};
+use crate::config::origin::Origin;
+use crate::config::problem::{ConfigError, Place, Problem, joined, nearest};
 use crate::config::schema::Config;
 use crate::config::settings::{SETTINGS, Setting};
 
 /// The table of cameras, of which a file may have several.
 const CAMERA: &str = "camera";
-
-/// Where an effective value came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// Nothing set it.
-    Default,
-    /// The file, at this line (counted from 1).
-    File {
-        /// Line number.
-        line: usize,
-    },
-    /// This environment variable.
-    Environment(&'static str),
-}
 
 /// A checked configuration and how it came about.
 #[derive(Clone, Debug, PartialEq)]
@@ -384,11 +371,6 @@ fn names_of(table: &str) -> impl Iterator<Item = &'static str> {
 /// Whether a value of the top level is a table or several.
 fn holds_keys(value: &DeValue<'_>) -> bool {
     value.is_table() || value.as_array().is_some_and(|items| items.iter().all(|item| item.get_ref().is_table()))
-}
-
-/// Names in one line.
-pub(super) fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names.collect::<Vec<_>>().join(", ")
 }
 
 fn one_line(text: &str) -> String {

@@ -75,6 +75,11 @@ pub fn shortened(sentence: String) -> String {
     start.chain(" … ".chars()).chain(sentence.chars().skip(count - half)).collect()
 }
 
+/// Names in one line.
+pub(super) fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
 /// The name of `known` closest to `name`, where one is close enough to be what was meant.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // A third of the letters may differ: `drop_treshold` is a slip, `colour` is another word.

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::config::camera_keys::CAMERA_KEYS;
-use crate::config::load::{Loaded, Origin};
+use crate::config::load::Loaded;
+use crate::config::origin::Origin;
 use crate::config::schema::Config;
 use crate::config::settings::{SETTINGS, Setting};
 
