@@ -87,6 +87,34 @@ fn what_is_sound_passes_and_all_shows_the_defaults_too() {
 }
 
 #[test]
+fn every_command_takes_the_file_that_replaces_another_and_leaves_that_one_alone() {
+    let noop = "id = \"mean\"\n[[node]]\nid = \"n\"\nkind = \"noop\"\n";
+    let lost = "id = \"mean\"\n[[node]]\nid = \"n\"\nkind = \"measure\"\nmodel = \"lost.pt\"\n";
+    let with = |shipped: &str, own: &str| {
+        let dirs = Daemon::builder().setting("pipelines.dirs", r#"["shipped", "own"]"#);
+        dirs.file("shipped/mean.toml", shipped).file("own/mine.toml", own).file("frame.jpg", frames::white())
+    };
+    for (shipped, own, status) in [(lost, noop, 0), (noop, lost, 1)] {
+        let builder = with(shipped, own);
+        let run = ["--pipeline", "mean", "frame.jpg"];
+        let bench = ["--pipeline", "mean", "--frames", "1"];
+        for (command, words) in [("check", &[][..]), ("inspect", &[]), ("run", &run), ("bench", &bench)] {
+            let output = builder.words(command, words).output().unwrap();
+            let (said, stderr) = (said(&output), String::from_utf8_lossy(&output.stderr).into_owned());
+            // `inspect` reports, and fails with a configuration only.
+            assert_eq!(
+                output.status.code(),
+                Some(if command == "inspect" { 0 } else { status }),
+                "{command}: {said}{stderr}"
+            );
+            assert_eq!(format!("{said}{stderr}").contains("lost.pt"), status == 1, "{command}: {said}{stderr}");
+        }
+    }
+    let daemon = with(lost, noop).start();
+    assert_eq!(daemon.get("/v1/pipelines").json()["rejected"], serde_json::json!([]));
+}
+
+#[test]
 fn nothing_to_serve_is_an_error() {
     let output = Daemon::builder().setting("pipelines.dirs", r#"["nothing"]"#).run("check");
     let said = said(&output);

@@ -1,10 +1,22 @@
 //! A pipeline file: TOML with `id`, `name` and one `[[node]]` table a node. This reads the shape; what a kind's own
 //! settings mean is the kind's business.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 use thiserror::Error;
 
+use super::origin::Stamp;
 use base::config::{DeviceChoice, Precision};
+
+/// A pipeline file that was read.
+#[derive(Debug)]
+pub(super) struct Defined {
+    pub(super) file: PathBuf,
+    /// The file before it was read.
+    pub(super) stamp: Stamp,
+    pub(super) definition: Definition,
+}
 
 /// What a pipeline file says.
 #[derive(Debug, Deserialize)]

@@ -8,13 +8,12 @@ use std::time::Instant;
 
 use thiserror::Error;
 
-use super::definition::{self, NodeDefinition};
+use super::definition::{Defined, NodeDefinition};
 use super::gate::Gate;
 use super::graph::{self, GraphNode};
 use super::image::{self, ImageNeed};
 use super::nodes::{self, Models, NodeSetup};
-use super::origin::{Named, Origin, Stamp};
-use super::seen;
+use super::origin::{Named, Origin};
 use super::service::{self, FrameFailure, FrameRun, Scratch};
 use super::state::PipelineState;
 use super::torch::{self, Comparison, Device, Trial};
@@ -57,19 +56,15 @@ impl Rejection {
     }
 }
 
-/// Loads one pipeline file and warms it up; notes in `files` which files its nodes named, also where it is refused.
-pub(super) fn load(file: &Path, plan: &LoadPlan, files: &RefCell<Named>) -> Result<Pipeline, String> {
-    load_whole(file, plan, files).map_err(config::shortened)
+/// Loads what a pipeline file defines and warms it up; notes in `files` which files its nodes named, also where it is refused.
+pub(super) fn load(defined: &Defined, plan: &LoadPlan, files: &RefCell<Named>) -> Result<Pipeline, String> {
+    load_whole(defined, plan, files).map_err(config::shortened)
 }
 
-fn load_whole(file: &Path, plan: &LoadPlan, files: &RefCell<Named>) -> Result<Pipeline, String> {
+fn load_whole(defined: &Defined, plan: &LoadPlan, files: &RefCell<Named>) -> Result<Pipeline, String> {
+    let Defined { file, stamp, definition } = defined;
     // Nodes try their models while they are built.
     let _no_grad = torch::prepare_thread(1);
-    // Before it is read: what is written meanwhile is a change. One that has none is refused by the reading, with a reason.
-    let stamp = Stamp::of(file);
-    let text = seen::read(file)?;
-    let stamp = stamp.ok_or("has only just come; load it again")?;
-    let definition = definition::parse(&text).map_err(|error| error.to_string())?;
     let graph: Vec<GraphNode<'_>> = definition
         .nodes
         .iter()
@@ -81,13 +76,13 @@ fn load_whole(file: &Path, plan: &LoadPlan, files: &RefCell<Named>) -> Result<Pi
     let (built, trials): (Vec<PipelineNode>, Vec<_>) =
         ordered.iter().map(build).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
     let mut pipeline = Pipeline {
-        name: definition.name.unwrap_or_else(|| definition.id.clone()),
-        id: definition.id,
+        name: definition.name.as_ref().unwrap_or(&definition.id).clone(),
+        id: definition.id.clone(),
         file: file.to_owned(),
         image_need: built.iter().fold(ImageNeed::None, |need, node| need.and(node.node.needs())),
         max_batch: built.iter().map(|node| node.node.max_batch()).max().unwrap_or(1),
         nodes: built,
-        origin: Origin { file: stamp, files: files.borrow().clone() },
+        origin: Origin { file: stamp.clone(), files: files.borrow().clone() },
         metrics: None,
         comparisons: Vec::new(),
     };

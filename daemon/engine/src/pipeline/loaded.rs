@@ -9,7 +9,7 @@ use super::image::ImageNeed;
 use super::nodes::Node;
 use super::origin::Origin;
 use super::torch::{Comparison, Device};
-use crate::telemetry::metrics::PipelineMetrics;
+use crate::telemetry::metrics::{Metrics, PipelineMetrics};
 
 /// A loaded, warm pipeline.
 #[derive(Debug)]
@@ -88,6 +88,13 @@ impl Pipeline {
         self.metrics.as_ref()
     }
 
+    /// The pipeline with its series, which an accepted one has.
+    #[must_use]
+    pub fn counted(self, metrics: &Metrics) -> Pipeline {
+        let times = metrics.pipeline(&self.id, &self.node_ids());
+        Pipeline { metrics: Some(times), ..self }
+    }
+
     /// Most frames that gain by running as one batch: that of the node that takes most.
     pub fn max_batch(&self) -> usize {
         self.max_batch
@@ -117,14 +124,4 @@ pub fn of_one_node(id: &str, node: Box<dyn Node>) -> Pipeline {
     let (id, name, file) = (id.to_owned(), id.to_owned(), PathBuf::from("/proc/self/exe"));
     let origin = Origin { file: Stamp::of(&file).expect("this program"), files: Vec::new() };
     Pipeline { id, name, file, nodes, image_need, origin, max_batch, metrics: None, comparisons: Vec::new() }
-}
-
-#[cfg(test)]
-impl Pipeline {
-    /// The pipeline with its times.
-    #[must_use]
-    pub fn counted(self, metrics: &crate::telemetry::metrics::Metrics) -> Pipeline {
-        let times = metrics.pipeline(&self.id, &self.node_ids());
-        Pipeline { metrics: Some(times), ..self }
-    }
 }

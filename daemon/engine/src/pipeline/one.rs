@@ -1,49 +1,37 @@
 //! One pipeline of those that the folders hold, for commands that run one. The others are not loaded, and may be broken.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::Pipeline;
+use super::choice::{self, Choice, Winner};
 use super::load::{self, LoadPlan};
-use super::{Pipeline, definition, registry, seen};
+
 use crate::telemetry::metrics::Metrics;
 use base::config;
 
-/// Loads and warms the pipeline of this id: of the last folder that has it, as the daemon does.
+/// Loads and warms the pipeline of this id, from the file that the daemon would take it from.
 ///
 /// # Errors
 /// What to tell whoever asked: no file has the id (with the ids that there are, and the files that cannot be read), or why
 /// its file does not load.
 pub fn load_one(id: &str, plan: &LoadPlan, metrics: &Metrics) -> Result<Arc<Pipeline>, String> {
-    let (mut files, mut unread) = (BTreeMap::<String, PathBuf>::new(), Vec::new());
-    for dir in &plan.dirs {
-        let mut defined_here = BTreeMap::new();
-        for file in seen::pipeline_files(dir).unwrap_or_default() {
-            match seen::read(&file).and_then(|text| definition::parse(&text).map_err(|error| error.to_string())) {
-                Ok(definition) => {
-                    defined_here.entry(definition.id).or_insert(file);
-                }
-                Err(reason) => unread.push(format!("{} is broken: {}", file.display(), config::shortened(reason))),
-            }
-        }
-        files.extend(defined_here);
-    }
-    let Some(file) = files.get(id) else { return Err(unknown(id, plan, &files, &unread)) };
-    let pipeline =
-        load::load(file, plan, &RefCell::default()).map_err(|reason| format!("{}: {reason}", file.display()))?;
-    Ok(registry::counted(Arc::new(pipeline), metrics))
+    let choice = choice::choose(plan, &choice::ById::default());
+    let Some(Winner::File(defined)) = choice.winners.get(id) else { return Err(unknown(id, plan, &choice)) };
+    let loaded = load::load(defined, plan, &RefCell::default());
+    let pipeline = loaded.map_err(|reason| format!("{}: {reason}", defined.file.display()))?;
+    Ok(Arc::new(pipeline.counted(metrics)))
 }
 
-fn unknown(id: &str, plan: &LoadPlan, files: &BTreeMap<String, PathBuf>, unread: &[String]) -> String {
-    let known: Vec<&str> = files.keys().map(String::as_str).collect();
+fn unknown(id: &str, plan: &LoadPlan, choice: &Choice) -> String {
+    let known: Vec<&str> = choice.winners.keys().map(String::as_str).collect();
     let dirs: Vec<String> = plan.dirs.iter().map(|dir| dir.display().to_string()).collect();
     let there = match known.is_empty() {
         true => format!("there is none in {}; see pipelines.dirs", dirs.join(", ")),
         false => format!("there are {}", known.join(", ")),
     };
-    let broken: String = unread.iter().map(|file| format!(". {file}")).collect();
-    format!("there is no pipeline \"{id}\": {there}{broken}")
+    let broken = choice.rejected.iter().map(|file| format!(". {} is broken: {}", file.file.display(), file.reason));
+    format!("there is no pipeline \"{id}\": {there}{}", broken.collect::<String>())
 }
 
 #[cfg(test)]

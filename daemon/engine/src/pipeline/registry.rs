@@ -2,16 +2,15 @@
 //! one that was swapped out runs on until its last session ends.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::choice::{self, Choice, Winner};
 use super::load::{self, LoadPlan, Rejection};
-use super::origin::Stamp;
-use super::seen::{Seen, pipeline_files};
+use super::seen::Seen;
 use super::{Pipeline, PipelineView};
 use crate::telemetry::metrics::Metrics;
 use base::config::home_advice;
@@ -60,21 +59,40 @@ impl PipelineRegistry {
         self.current.load_full()
     }
 
-    /// Loads every pipeline file of the plan's folders. An unchanged one keeps its pipeline, and so does one that is
-    /// broken now and was not before, or whose folder is away. Blocks for as long as the models take; nothing changes until [`PipelineRegistry::swap`].
+    /// Loads every pipeline of the plan's folders. An unchanged one stays as it is, and so does one that was good and is
+    /// broken now, or whose folder is away. Blocks for as long as the models take; nothing changes until [`PipelineRegistry::swap`].
     pub fn load(&self, plan: &LoadPlan, metrics: &Metrics) -> Loaded {
-        let before = self.current.load();
-        let mut loaded = Loaded::default();
-        for dir in &plan.dirs {
-            match pipeline_files(dir) {
-                Ok(files) => load_files(files, plan, &before, metrics, &mut loaded),
-                Err(error) => {
-                    loaded.seen.note_missing(dir);
-                    keep_dir(dir, &error, &before, &mut loaded);
+        let current = self.current.load();
+        let before = &current.pipelines;
+        let Choice { winners, mut rejected, missing_dirs, mut seen } = choice::choose(plan, before);
+        let mut pipelines = BTreeMap::new();
+        for (id, winner) in &winners {
+            let defined = match winner {
+                Winner::Kept(kept) => {
+                    pipelines.insert(id.clone(), Arc::clone(kept));
+                    continue;
+                }
+                Winner::File(defined) => defined,
+            };
+            let named = RefCell::default();
+            let loaded = load::load(defined, plan, &named);
+            seen.note_file(&defined.file, Some(defined.stamp.clone()), named.into_inner());
+            match loaded {
+                Ok(pipeline) => _ = pipelines.insert(id.clone(), Arc::new(pipeline.counted(metrics))),
+                Err(reason) => {
+                    // What it gave under another id goes on too, unless another file has that id now.
+                    let renamed =
+                        || choice::of_file(before, &defined.file).filter(|old| !winners.contains_key(&old.id));
+                    let good = before.get(id).or_else(renamed);
+                    let (file, kept_previous) = (defined.file.clone(), good.is_some());
+                    rejected.push(Rejection { file, reason, kept_previous });
+                    pipelines.extend(good.map(|good| (good.id.clone(), Arc::clone(good))));
                 }
             }
         }
-        loaded
+        let folder = |file: &PathBuf| plan.dirs.iter().position(|dir| dir == file || file.parent() == Some(dir));
+        rejected.sort_by_cached_key(|rejection| (folder(&rejection.file), rejection.file.clone()));
+        Loaded { pipelines, rejected, missing_dirs, seen }
     }
 
     /// What is otherwise on disk than at the last load: none where another load would find the same.
@@ -99,60 +117,4 @@ impl Loaded {
     pub fn rejected_files(&self) -> Vec<String> {
         self.rejected.iter().filter_map(Rejection::name).collect()
     }
-}
-
-/// A folder that cannot be listed keeps what it gave before: a disk that is away for a moment changes nothing.
-fn keep_dir(dir: &Path, error: &io::Error, before: &Loaded, loaded: &mut Loaded) {
-    let kept = || before.pipelines.values().filter(|pipeline| pipeline.file.parent() == Some(dir));
-    let kept_previous = kept().next().is_some();
-    loaded.pipelines.extend(kept().map(|pipeline| (pipeline.id.clone(), Arc::clone(pipeline))));
-    if error.kind() == io::ErrorKind::NotFound && !kept_previous {
-        loaded.missing_dirs.push(dir.to_owned());
-    } else {
-        let reason = format!("the folder cannot be listed: {error}{}", home_advice(dir));
-        loaded.rejected.push(Rejection { file: dir.to_owned(), reason, kept_previous });
-    }
-}
-
-fn load_files(files: Vec<PathBuf>, plan: &LoadPlan, before: &Loaded, metrics: &Metrics, loaded: &mut Loaded) {
-    let mut defined_here: HashMap<String, PathBuf> = HashMap::new();
-    for file in files {
-        let known = before.pipelines.values().find(|pipeline| pipeline.file == file);
-        // Before it is read: what is written meanwhile is a change.
-        let stamp = Stamp::of(&file);
-        let named = RefCell::default();
-        let pipeline = match known.filter(|known| load::is_current(known, &file, plan)) {
-            Some(unchanged) => {
-                *named.borrow_mut() = unchanged.origin.files.clone();
-                Ok(Arc::clone(unchanged))
-            }
-            None => load::load(&file, plan, &named).map(Arc::new),
-        };
-        loaded.seen.note_file(&file, stamp, named.into_inner());
-        let pipeline = match pipeline {
-            Ok(pipeline) => pipeline,
-            Err(reason) => {
-                let kept_previous = known.is_some();
-                loaded.rejected.push(Rejection { file: file.clone(), reason, kept_previous });
-                let Some(still_good) = known else { continue };
-                Arc::clone(still_good)
-            }
-        };
-        if let Some(first) = defined_here.get(&pipeline.id) {
-            let reason = format!("id \"{}\" is defined by {} already", pipeline.id, first.display());
-            loaded.rejected.push(Rejection { file, reason, kept_previous: false });
-            continue;
-        }
-        defined_here.insert(pipeline.id.clone(), file);
-        let counted = counted(pipeline, metrics);
-        loaded.pipelines.insert(counted.id.clone(), counted);
-    }
-}
-
-/// The pipeline with its series, which an accepted one has.
-pub(super) fn counted(mut pipeline: Arc<Pipeline>, metrics: &Metrics) -> Arc<Pipeline> {
-    if let Some(new) = Arc::get_mut(&mut pipeline) {
-        new.metrics = Some(metrics.pipeline(&new.id, &new.node_ids()));
-    }
-    pipeline
 }
