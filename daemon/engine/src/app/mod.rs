@@ -22,14 +22,13 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout, timeout_at};
 
 use crate::engine::device::{self, PlanError};
-use crate::engine::{Engine, EnginePlan, exit_now};
+use crate::engine::{Engine, EnginePlan, Prepared, exit_now};
 use crate::pipeline::registry::PipelineRegistry;
 use crate::pipeline::{LoadPlan, torch};
 use crate::server::{self, Board, PassedError, Readiness, ServerState};
 use crate::session::registry::SessionRegistry;
 use crate::source::camera::{CameraSet, Needs};
 use crate::systemd::{self, Heartbeat};
-use crate::telemetry::metrics::Metrics;
 use base::config::{self, Config, ConfigError, ConfigSource, Precision};
 use hangup::{Hangup, Hangups};
 use listeners::Listeners;
@@ -77,9 +76,6 @@ pub enum StartError {
     /// The system refused threads, a reactor or signal handlers.
     #[error("cannot start: {0}. Raise TasksMax and LimitNOFILE of the unit, or end other programs.")]
     System(#[from] io::Error),
-    /// The metrics could not be registered: a defect of the daemon.
-    #[error("cannot register metrics: {0}. This is a defect of the daemon: please report it.")]
-    Metrics(String),
 }
 
 /// How the daemon ended.
@@ -111,12 +107,9 @@ impl App {
     pub fn build(loaded: config::Loaded, source: ConfigSource) -> Result<App, StartError> {
         let config = loaded.config;
         let config_file = loaded.file.map_or_else(|| "none".to_owned(), |file| file.display().to_string());
-        torch::prepare_process();
         allow_open_files();
         let listeners = Listeners::new(&config.server.listen)?;
-        let plan = device::plan(&config.engine)?;
-        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), torch::TORCH_VERSION)
-            .map_err(|error| StartError::Metrics(error.to_string()))?;
+        let Prepared { engine: plan, metrics, .. } = Prepared::new(&config)?;
         let metrics = Arc::new(metrics);
         let engine = Arc::new(Engine::start(plan, Arc::clone(&metrics))?);
         let needs = Needs {
@@ -323,5 +316,5 @@ fn allow_open_files() {
 
 /// What loading is done with: the folders of this configuration, and the rest as it was at the start.
 fn load_plan(config: &Config, device: torch::Device, precision: Precision) -> LoadPlan {
-    LoadPlan { dirs: config.pipelines.dirs.clone(), model_dirs: config.pipelines.model_dirs.clone(), device, precision }
+    LoadPlan::new(&config.pipelines, device, precision)
 }

@@ -10,10 +10,10 @@ use std::thread::available_parallelism;
 
 use crate::bench::report::{Board, Input, Memory, Report};
 use crate::bench::{self, BenchError, Plan, Until};
-use crate::engine::{EnginePlan, device, exit_now, tune_allocator};
+use crate::engine::{EnginePlan, Prepared, device, exit_now, tune_allocator};
 use crate::files::{self, paths};
-use crate::pipeline::{self, LoadPlan, torch};
-use crate::telemetry::metrics::Metrics;
+use crate::pipeline::{self, torch};
+
 use base::command_line::bench::Args;
 use base::command_line::fail;
 use base::config::Config;
@@ -46,13 +46,9 @@ fn perform(mut args: Args) -> Result<ExitCode, String> {
     let loaded = std::mem::take(&mut args.config).source().read().map_err(|error| error.to_string())?;
     let config = loaded.config;
     let frames = input(args.input.as_deref(), &config)?;
-    torch::prepare_process();
-    let engine = device::plan(&config.engine).map_err(|error| error.to_string())?;
+    let Prepared { engine, load, metrics } = Prepared::new(&config).map_err(|error| error.to_string())?;
     let mut report = blank(&args, &engine, &frames);
-    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), torch::TORCH_VERSION).map_err(|error| error.to_string())?;
     let metrics = Arc::new(metrics.with_exact_times());
-    let (dirs, model_dirs) = (config.pipelines.dirs, config.pipelines.model_dirs);
-    let load = LoadPlan { dirs, model_dirs, device: engine.device, precision: config.engine.precision };
     let pipeline = pipeline::load_one(&args.pipeline, &load, &metrics)?;
     report.memory.after_load_bytes = clocks::own_memory(Path::new("/"), "VmRSS");
 

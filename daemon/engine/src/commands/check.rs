@@ -4,10 +4,9 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::engine::device;
+use crate::engine::Prepared;
 use crate::pipeline::registry::{Loaded, PipelineRegistry};
-use crate::pipeline::{LoadPlan, torch};
-use crate::telemetry::metrics::Metrics;
+use crate::pipeline::torch;
 use base::capture;
 use base::config::{self, CameraConfig, ConfigSource};
 
@@ -46,8 +45,7 @@ impl Report {
 
 /// Adds to the report; an error ends it early.
 fn check(loaded: &config::Loaded, report: &mut Report) -> Result<(), String> {
-    torch::prepare_process();
-    let plan = device::plan(&loaded.config.engine).map_err(|error| error.to_string())?;
+    let Prepared { engine: plan, load, metrics } = Prepared::new(&loaded.config).map_err(|error| error.to_string())?;
     report.facts.push(format!(
         "device   {:?}, {} workers with {} threads each, libtorch {}",
         plan.device,
@@ -55,14 +53,6 @@ fn check(loaded: &config::Loaded, report: &mut Report) -> Result<(), String> {
         plan.threads_per_worker,
         torch::TORCH_VERSION
     ));
-    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), torch::TORCH_VERSION).map_err(|error| error.to_string())?;
-    let pipelines = &loaded.config.pipelines;
-    let load = LoadPlan {
-        dirs: pipelines.dirs.clone(),
-        model_dirs: pipelines.model_dirs.clone(),
-        device: plan.device,
-        precision: loaded.config.engine.precision,
-    };
     let found = PipelineRegistry::default().load(&load, &metrics);
     let missing = |dir: &std::path::PathBuf| format!("pipeline folder {} does not exist", dir.display());
     report.warnings.extend(found.missing_dirs.iter().map(missing));

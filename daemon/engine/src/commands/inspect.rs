@@ -4,10 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::engine::device;
+use crate::engine::{Prepared, device};
 use crate::pipeline::registry::PipelineRegistry;
-use crate::pipeline::{LoadPlan, torch};
-use crate::telemetry::metrics::Metrics;
+use crate::pipeline::torch;
 use base::config::{Config, ConfigSource};
 use base::launch::report::EngineReport;
 
@@ -24,7 +23,7 @@ pub fn run(source: &ConfigSource) -> ExitCode {
 }
 
 fn report(config: &Config) -> EngineReport {
-    torch::prepare_process();
+    let prepared = Prepared::new(config);
     let cuda = device::cuda_devices();
     let mut report = EngineReport {
         torch: torch::TORCH_VERSION.to_owned(),
@@ -33,8 +32,8 @@ fn report(config: &Config) -> EngineReport {
         no_cuda: cuda.err(),
         ..EngineReport::default()
     };
-    let plan = match device::plan(&config.engine) {
-        Ok(plan) => plan,
+    let Prepared { engine: plan, load, metrics } = match prepared {
+        Ok(prepared) => prepared,
         Err(error) => {
             report.device_error = Some(error.to_string());
             return report;
@@ -45,9 +44,6 @@ fn report(config: &Config) -> EngineReport {
         _ => "cpu".to_owned(),
     });
     report.workers = plan.workers;
-    let Ok(metrics) = Metrics::new(env!("CARGO_PKG_VERSION"), torch::TORCH_VERSION) else { return report };
-    let (dirs, model_dirs) = (config.pipelines.dirs.clone(), config.pipelines.model_dirs.clone());
-    let load = LoadPlan { dirs, model_dirs, device: plan.device, precision: config.engine.precision };
     let loaded = PipelineRegistry::default().load(&load, &metrics);
     report.pipelines = loaded.pipelines.into_keys().collect();
     report.rejected = loaded.rejected.iter().map(ToString::to_string).collect();

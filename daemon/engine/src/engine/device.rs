@@ -39,13 +39,16 @@ pub enum PlanError {
     /// libtorch refused the daemon's own operators.
     #[error("cannot register operators with libtorch: {0}. This is a defect of the daemon: please report it.")]
     Operators(String),
+    /// The metrics could not be registered.
+    #[error("cannot register metrics: {0}. This is a defect of the daemon: please report it.")]
+    Metrics(String),
 }
 
 /// Decides device, workers and threads, and makes libtorch ready to load models.
 ///
 /// # Errors
 /// [`PlanError`]; where there is no CUDA, `auto` falls back to the CPU.
-pub fn plan(config: &EngineConfig) -> Result<EnginePlan, PlanError> {
+pub(super) fn plan(config: &EngineConfig) -> Result<EnginePlan, PlanError> {
     let device = match config.device {
         DeviceChoice::Cpu => Device::Cpu,
         DeviceChoice::Cuda(wanted) => match cuda_devices() {

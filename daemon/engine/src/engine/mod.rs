@@ -5,6 +5,7 @@
 mod answers;
 pub mod device;
 mod native;
+mod prepared;
 pub mod schedule;
 mod worker;
 
@@ -22,6 +23,7 @@ use crate::telemetry::metrics::Metrics;
 use base::frame::Frame;
 use base::protocol::StreamError;
 pub use native::{exit_now, tune_allocator};
+pub use prepared::Prepared;
 use worker::Workers;
 
 /// One frame to run.

@@ -127,11 +127,11 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use base::config::Precision;
     use crate::pipeline::load_one;
     use crate::pipeline::registry::{Loaded, PipelineRegistry};
     use crate::pipeline::torch::Device;
     use crate::telemetry::metrics::Metrics;
+    use base::config::Precision;
 
     /// Two folders, `shipped` and `own`, and every way to load from them.
     struct Home {

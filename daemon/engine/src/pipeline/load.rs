@@ -18,7 +18,7 @@ use super::service::{self, FrameFailure, FrameRun, Scratch};
 use super::state::PipelineState;
 use super::torch::{self, Comparison, Device, Trial};
 use super::{Pipeline, PipelineNode};
-use base::config::{self, DeviceChoice, Precision};
+use base::config::{self, DeviceChoice, PipelinesConfig, Precision};
 
 /// Runs of the sample frame: libtorch's profiling executor optimises a module on its first two runs for a shape, and the
 /// third shows that what it made works.
@@ -35,6 +35,13 @@ pub struct LoadPlan {
     pub device: Device,
     /// What models compute with, unless their node says otherwise.
     pub precision: Precision,
+}
+
+impl LoadPlan {
+    /// The folders of this configuration.
+    pub fn new(config: &PipelinesConfig, device: Device, precision: Precision) -> LoadPlan {
+        LoadPlan { dirs: config.dirs.clone(), model_dirs: config.model_dirs.clone(), device, precision }
+    }
 }
 
 /// A pipeline file that was left out, and why.

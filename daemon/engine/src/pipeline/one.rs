@@ -8,7 +8,6 @@ use super::choice::{self, Choice, Winner};
 use super::load::{self, LoadPlan};
 
 use crate::telemetry::metrics::Metrics;
-use base::config;
 
 /// Loads and warms the pipeline of this id, from the file that the daemon would take it from.
 ///

@@ -13,7 +13,6 @@ use super::load::{self, LoadPlan, Rejection};
 use super::seen::Seen;
 use super::{Pipeline, PipelineView};
 use crate::telemetry::metrics::Metrics;
-use base::config::home_advice;
 
 /// The pipelines in use and the files that were left out.
 #[derive(Debug, Default)]

@@ -9,11 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::screen::{Screen, say};
-use crate::engine::{device, tune_allocator};
+use crate::engine::{Prepared, tune_allocator};
 use crate::files::paths::{self, InputFile, Refused};
 use crate::files::run::{self, Plan, Summary};
-use crate::pipeline::{self, LoadPlan, Pipeline, torch};
-use crate::telemetry::metrics::Metrics;
+use crate::pipeline::{self, Pipeline};
 use base::command_line::run::Args;
 use base::config::Config;
 use base::frame::validator::FrameLimits;
@@ -80,12 +79,8 @@ fn plan(args: &Args, config: &Config, files: Vec<InputFile>, threads: usize) -> 
 
 /// The pipeline, and the threads that one frame may use: those of all workers, since one frame runs at a time.
 fn load(id: &str, config: &Config) -> Result<(Arc<Pipeline>, usize), String> {
-    torch::prepare_process();
-    let engine = device::plan(&config.engine).map_err(|error| error.to_string())?;
-    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), torch::TORCH_VERSION).map_err(|error| error.to_string())?;
-    let (dirs, model_dirs) = (config.pipelines.dirs.clone(), config.pipelines.model_dirs.clone());
-    let plan = LoadPlan { dirs, model_dirs, device: engine.device, precision: config.engine.precision };
-    let pipeline = pipeline::load_one(id, &plan, &metrics)?;
+    let Prepared { engine, load, metrics } = Prepared::new(config).map_err(|error| error.to_string())?;
+    let pipeline = pipeline::load_one(id, &load, &metrics)?;
     Ok((pipeline, engine.workers * engine.threads_per_worker))
 }
 

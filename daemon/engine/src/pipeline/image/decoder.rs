@@ -9,6 +9,7 @@ use turbojpeg::{Colorspace, DecompressHeader, Decompressor, Image, PixelFormat};
 use super::oddities::{leaves_picture_whole, without_oddities};
 use super::rotate::rotate;
 use super::{DecodeError, ImageNeed, Picture, RGB, room};
+use crate::pipeline::raw;
 use base::frame::{Frame, FrameData, Rotation};
 
 /// Scans of a progressive JPEG that are decoded; encoders write about 10 (libjpeg's own script has 10). A file of few
