@@ -141,11 +141,9 @@ fn stages(pipeline: &Pipeline, times: &PipelineMetrics) -> Vec<(String, StageTim
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Map, Value};
-
     use super::*;
     use crate::pipeline::image::{ImageNeed, Scaler, sample_jpeg};
-    use crate::pipeline::nodes::{Node, NodeFrame};
+    use crate::pipeline::nodes::{Node, NodeFrame, Payload};
     use crate::pipeline::of_one_node;
     use crate::pipeline::torch::Device;
 
@@ -158,8 +156,8 @@ mod tests {
             ImageNeed::Whole
         }
 
-        fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
-            if frame.frame_index.is_multiple_of(3) { Err("picky".to_owned()) } else { Ok(Map::new()) }
+        fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Payload, String> {
+            if frame.frame_index.is_multiple_of(3) { Err("picky".to_owned()) } else { Ok(Payload::default()) }
         }
     }
 

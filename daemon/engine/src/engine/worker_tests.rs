@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Map;
 use uuid::Uuid;
 
 use super::*;
 use crate::pipeline::image::{ImageNeed, Scaler};
-use crate::pipeline::nodes::{Node, NodeFrame};
+use crate::pipeline::nodes::{Node, NodeFrame, Payload};
 use crate::pipeline::{self, Pipeline};
 use base::frame::Frame;
 
@@ -24,11 +24,11 @@ impl Node for Moody {
         ImageNeed::None
     }
 
-    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
+    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Payload, String> {
         match frame.frame_index {
             2 => panic!("a defect"),
             3 => Err("an error".to_owned()),
-            index => Ok(Map::from_iter([("index".to_owned(), index.into())])),
+            index => Ok(Map::from_iter([("index".to_owned(), index.into())]).into()),
         }
     }
 }
@@ -82,12 +82,12 @@ impl Node for Arc<Together> {
         3
     }
 
-    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Payload, String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(1);
         Moody.run(frame, scaler)
     }
 
-    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
+    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Payload, String>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(frames.len());
         let together: Result<Vec<_>, String> = frames.iter_mut().map(|frame| Moody.run(frame, scaler)).collect();
         match together {
@@ -252,10 +252,10 @@ impl Node for Breakable {
         ImageNeed::None
     }
 
-    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
+    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Payload, String> {
         match frame.frame_index >= 100 || self.0.load(Ordering::Relaxed) {
             true => Err("an error".to_owned()),
-            false => Ok(Map::new()),
+            false => Ok(Payload::default()),
         }
     }
 }

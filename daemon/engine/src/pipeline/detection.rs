@@ -1,7 +1,10 @@
-//! Detections, as nodes pass them on: the list under `detections`, each
+//! Detections, and how they are written under `detections`: a list, each
 //! `{"box":[x1,y1,x2,y2],"score":0.93,"label":"person","class_id":0}` with whatever nodes added to it.
 
 use serde_json::{Map, Value};
+
+pub use super::bounds::{Bounds, rounded};
+use super::quad::{POLYGON, Quad};
 
 /// The key under which a node gives its detections.
 pub const DETECTIONS: &str = "detections";
@@ -17,101 +20,35 @@ pub struct Detection {
     pub label: String,
     /// The number of its class, as the model counts.
     pub class_id: i64,
+    /// Its outline, where the model gives one of four corners.
+    pub outline: Option<Quad>,
     /// Every other key: what nodes added, kept by those that do not know it.
     pub more: Map<String, Value>,
 }
 
-/// An upright box in pixels of the frame as the client sent it; `x2` and `y2` are the first beyond it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Bounds {
-    /// Left edge.
-    pub x1: f32,
-    /// Upper edge.
-    pub y1: f32,
-    /// Right edge.
-    pub x2: f32,
-    /// Lower edge.
-    pub y2: f32,
-}
-
-impl Bounds {
-    /// Pixels from left to right; 0 for a box that is turned inside out.
-    pub fn width(&self) -> f32 {
-        (self.x2 - self.x1).max(0.0)
-    }
-
-    /// Pixels from top to bottom; 0 for a box that is turned inside out.
-    pub fn height(&self) -> f32 {
-        (self.y2 - self.y1).max(0.0)
-    }
-
-    /// Pixels that it covers.
-    pub fn area(&self) -> f32 {
-        self.width() * self.height()
-    }
-
-    /// Intersection over union (the Jaccard index), 0 to 1; 0 where neither has an area.
-    pub fn iou(&self, other: &Bounds) -> f32 {
-        let both = Bounds {
-            x1: self.x1.max(other.x1),
-            y1: self.y1.max(other.y1),
-            x2: self.x2.min(other.x2),
-            y2: self.y2.min(other.y2),
-        };
-        let union = self.area() + other.area() - both.area();
-        if union > 0.0 { both.area() / union } else { 0.0 }
-    }
-
-    /// The part of it that lies in a frame of this size.
-    #[must_use]
-    pub fn clipped(&self, (width, height): (usize, usize)) -> Bounds {
-        // Frames are far smaller than the 16 million that f32 counts exactly.
-        let (width, height) = (width as f32, height as f32);
-        Bounds {
-            x1: self.x1.clamp(0.0, width),
-            y1: self.y1.clamp(0.0, height),
-            x2: self.x2.clamp(0.0, width),
-            y2: self.y2.clamp(0.0, height),
-        }
-    }
-
-    /// Whether all four edges are numbers.
-    pub fn is_finite(&self) -> bool {
-        [self.x1, self.y1, self.x2, self.y2].into_iter().all(f32::is_finite)
+impl Detection {
+    /// Whether its box and its score are finite numbers; else it is nowhere.
+    pub fn is_somewhere(&self) -> bool {
+        self.bounds.is_finite() && self.score.is_finite()
     }
 }
 
-/// The detections of a node's inputs; none where no input gives any. One whose box or score is no finite number (`null` in
-/// JSON) is nowhere, and is left out.
+/// Detections that a module returned as JSON. One that is nowhere (`null` in its box, or as its score) is left out.
 ///
 /// # Errors
-/// One sentence: what under `detections` is no detection.
-pub fn read(upstream: &Map<String, Value>) -> Result<Vec<Detection>, String> {
-    match upstream.get(DETECTIONS) {
-        None => Ok(Vec::new()),
-        Some(Value::Array(list)) => list.iter().filter_map(|value| read_one(value).transpose()).collect(),
-        Some(_) => Err(format!("`{DETECTIONS}` of its inputs is no list")),
-    }
+/// One sentence: what is no detection.
+pub fn read(value: &Value) -> Result<Vec<Detection>, String> {
+    let list = value.as_array().ok_or_else(|| format!("`{DETECTIONS}` of its inputs is no list"))?;
+    list.iter().map(read_one).filter(|read| read.as_ref().map_or(true, Detection::is_somewhere)).collect()
 }
 
 /// Detections as JSON: boxes to a hundredth of a pixel, scores to a ten-thousandth.
-pub fn write(detections: Vec<Detection>) -> Value {
-    detections.into_iter().map(write_one).collect()
-}
-
-/// A node's whole output, when it gives detections and nothing else.
-pub fn output(detections: Vec<Detection>) -> Map<String, Value> {
-    Map::from_iter([(DETECTIONS.to_owned(), write(detections))])
-}
-
-/// A number with at most this many decimals; null for none that JSON knows.
-pub fn rounded(value: impl Into<f64>, decimals: i32) -> Value {
-    let scale = 10_f64.powi(decimals);
-    Value::from((value.into() * scale).round() / scale)
+pub fn write(detections: &[Detection]) -> Value {
+    detections.iter().map(write_one).collect()
 }
 
 #[allow(clippy::cast_possible_truncation)] // pixels and scores need no more than f32 has
-fn read_one(value: &Value) -> Result<Option<Detection>, String> {
+fn read_one(value: &Value) -> Result<Detection, String> {
     let wrong =
         || format!("`{DETECTIONS}` of its inputs holds something that is no detection (box, score, label, class_id)");
     let mut more = value.as_object().ok_or_else(wrong)?.clone();
@@ -126,15 +63,13 @@ fn read_one(value: &Value) -> Result<Option<Detection>, String> {
     let [x1, y1, x2, y2] = edges.and_then(|edges| edges.try_into().ok()).ok_or_else(wrong)?;
     let bounds = Bounds { x1, y1, x2, y2 };
     let score = more.remove("score").as_ref().and_then(number).ok_or_else(wrong)?;
-    if !(bounds.is_finite() && score.is_finite()) {
-        return Ok(None);
-    }
     let class_id = more.remove("class_id").as_ref().and_then(whole).unwrap_or(-1);
     let label = match more.remove("label") {
         Some(Value::String(label)) => label,
         _ => class_id.to_string(),
     };
-    Ok(Some(Detection { bounds, score, label, class_id, more }))
+    // A module's own outline stays as it is, among the rest.
+    Ok(Detection { bounds, score, label, class_id, outline: None, more })
 }
 
 /// A whole number; modules of `measure` give them as 3 or as 3.0.
@@ -144,16 +79,17 @@ fn whole(value: &Value) -> Option<i64> {
     value.as_i64().or_else(float)
 }
 
-fn write_one(detection: Detection) -> Value {
+fn write_one(detection: &Detection) -> Value {
     let Bounds { x1, y1, x2, y2 } = detection.bounds;
     let edges: Value = [x1, y1, x2, y2].into_iter().map(|edge| rounded(edge, 2)).collect();
     let mut object = Map::from_iter([
         ("box".to_owned(), edges),
         ("score".to_owned(), rounded(detection.score, 4)),
-        ("label".to_owned(), detection.label.into()),
+        ("label".to_owned(), detection.label.as_str().into()),
         ("class_id".to_owned(), detection.class_id.into()),
     ]);
-    object.extend(detection.more);
+    object.extend(detection.outline.map(|outline| (POLYGON.to_owned(), outline.write())));
+    object.extend(detection.more.clone());
     Value::Object(object)
 }
 
@@ -163,19 +99,14 @@ mod tests {
 
     use super::*;
 
-    fn upstream(value: Value) -> Map<String, Value> {
-        Map::from_iter([(DETECTIONS.to_owned(), value)])
-    }
-
     #[test]
     fn a_detection_goes_through_nodes_with_all_it_has() {
         let value =
             json!([{"box": [1.5, 2.25, 3.0, 4.0], "score": 0.93, "label": "person", "class_id": 0, "track_id": 7}]);
-        let detections = read(&upstream(value.clone())).unwrap();
+        let detections = read(&value).unwrap();
         assert_eq!(detections[0].bounds, Bounds { x1: 1.5, y1: 2.25, x2: 3.0, y2: 4.0 });
         assert_eq!(detections[0].more["track_id"], 7);
-        assert_eq!(write(detections), value);
-        assert_eq!(read(&Map::new()), Ok(vec![]));
+        assert_eq!(write(&detections), value);
     }
 
     #[test]
@@ -190,9 +121,9 @@ mod tests {
             json!([{"box": [1, 2, 3, null, 4], "score": 1}]),
             json!([{"box": null, "score": 1}]),
         ] {
-            assert!(read(&upstream(value.clone())).unwrap_err().contains("detection"), "{value}");
+            assert!(read(&value).unwrap_err().contains("detection"), "{value}");
         }
-        let terse = read(&upstream(json!([{"box": [1, 2, 3, 4], "score": 1, "class_id": 2.0}]))).unwrap();
+        let terse = read(&json!([{"box": [1, 2, 3, 4], "score": 1, "class_id": 2.0}])).unwrap();
         assert_eq!((terse[0].label.as_str(), terse[0].class_id), ("2", 2));
     }
 
@@ -204,30 +135,14 @@ mod tests {
             {"box": [1, 2, 3, 4], "score": 1e300},
             {"box": [1, 2, 3, 4], "score": 1, "label": "cat"},
         ]);
-        let labels: Vec<String> = read(&upstream(found)).unwrap().into_iter().map(|found| found.label).collect();
+        let labels: Vec<String> = read(&found).unwrap().into_iter().map(|found| found.label).collect();
         assert_eq!(labels, ["cat"]);
     }
 
     #[test]
     fn numbers_that_json_lacks_are_null() {
         let odd = Detection { score: f32::NAN, ..Detection::default() };
-        assert_eq!(write(vec![odd])[0]["score"], Value::Null);
+        assert_eq!(write(&[odd])[0]["score"], Value::Null);
         assert_eq!((rounded(0.123_46_f32, 4), rounded(12.346, 2)), (json!(0.1235), json!(12.35)));
-    }
-
-    #[test]
-    fn overlap_is_the_jaccard_index() {
-        let at = |x1: f32, x2: f32| Bounds { x1, y1: 0.0, x2, y2: 10.0 };
-        for (a, b, expected) in [
-            (at(0.0, 10.0), at(0.0, 10.0), 1.0),
-            (at(0.0, 10.0), at(5.0, 15.0), 1.0 / 3.0),
-            (at(0.0, 10.0), at(10.0, 20.0), 0.0),
-            (at(10.0, 0.0), at(0.0, 10.0), 0.0),
-            (at(3.0, 3.0), at(3.0, 3.0), 0.0),
-        ] {
-            assert!((a.iou(&b) - expected).abs() < 1e-6, "{a:?} {b:?}");
-        }
-        let outside = Bounds { x1: -5.0, y1: -5.0, x2: 700.0, y2: 20.0 }.clipped((640, 480));
-        assert_eq!(outside, Bounds { x1: 0.0, y1: 0.0, x2: 640.0, y2: 20.0 });
     }
 }

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use super::detection::Detection;
+use super::nodes::Payload;
+
 /// Largest `every`: a day at 30 frames a second is more.
 const MAX_EVERY: u64 = 1_000_000;
 
@@ -79,11 +82,17 @@ impl Gate {
     }
 
     /// Whether the condition holds. `outputs` are those of the nodes so far, by position.
-    pub fn is_open(&self, outputs: &[Arc<Map<String, Value>>]) -> bool {
+    pub fn is_open(&self, outputs: &[Arc<Payload>]) -> bool {
         self.when.as_ref().is_none_or(|condition| {
-            outputs.get(condition.node).is_some_and(|output| match &condition.asks {
-                Asks::Has(label) => object_has_label(output, label),
-                Asks::NotEmpty => output.values().any(is_something),
+            outputs.get(condition.node).is_some_and(|output| {
+                let (found, rest) = output.parts();
+                match &condition.asks {
+                    Asks::Has(label) => {
+                        let has = |one: &Detection| one.label == *label || object_has_label(&one.more, label);
+                        found.iter().any(has) || object_has_label(rest, label)
+                    }
+                    Asks::NotEmpty => !found.is_empty() || rest.values().any(is_something),
+                }
             })
         })
     }
@@ -221,7 +230,7 @@ mod tests {
             ("find has day", json!({"label": "day"}), true),
             ("find has day", json!({"day": 1, "name": "day", "label": 7}), false),
         ] {
-            let outputs = [Arc::new(output.as_object().unwrap().clone())];
+            let outputs = [Arc::new(output.as_object().unwrap().clone().into())];
             assert_eq!(gate(when).unwrap().is_open(&outputs), open, "{when}: {output}");
         }
         assert!(!gate("kind.1 is not empty").unwrap().is_open(&[Arc::default()]), "no output of it");

@@ -4,6 +4,7 @@
 //!
 //! A new node kind is one file in `nodes/` and one line in its table.
 
+pub mod bounds;
 mod choice;
 pub mod definition;
 pub mod detection;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::detection::{Bounds, rounded};
+use super::bounds::{Bounds, rounded};
 
 /// The key of a detection under which its outline stands.
 pub const POLYGON: &str = "polygon";

@@ -1,16 +1,16 @@
 //! The frame-level service in front of the DAG: build the payload, run the nodes in order, decode the frame when the first of them
 //! looks at it, merge what they give. The engine talks to this and never to the DAG.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use thiserror::Error;
 
 use super::Pipeline;
 use super::image::{self, DecodeError, Decoder, ImageNeed, Picture, Scaler};
-use super::nodes::{Node, NodeFrame};
+use super::nodes::{Node, NodeFrame, Payload};
 use super::state::{PipelineState, Turn};
 use super::torch;
 use base::frame::Frame;
@@ -152,7 +152,7 @@ struct Underway<'a> {
     image: Option<Picture<'a>>,
     frame_size: Option<(usize, usize)>,
     /// Of each node so far.
-    outputs: Vec<Arc<Map<String, Value>>>,
+    outputs: Vec<Arc<Payload>>,
     /// Ids of the nodes that gave their last output again.
     carried: Vec<Value>,
     failed: Option<FrameFailure>,
@@ -216,14 +216,15 @@ impl<'a> Underway<'a> {
             self.failed = Some(error.into());
             return None;
         }
-        let upstream = merge(node.inputs.iter().filter_map(|&input| self.outputs.get(input)));
+        let upstream =
+            Payload::merged(node.inputs.iter().filter_map(|&input| self.outputs.get(input)).map(|output| &**output));
         let state = &mut self.state.kept(at)?.state;
         let (frame_index, image, frame_size) = (self.frame_index, self.image, self.frame_size);
         Some(NodeFrame { frame_index, image, frame_size, upstream, state })
     }
 
     /// Notes what the node at this place gave.
-    fn take(&mut self, pipeline: &Pipeline, at: usize, output: Result<Map<String, Value>, String>) {
+    fn take(&mut self, pipeline: &Pipeline, at: usize, output: Result<Payload, String>) {
         match (output, pipeline.nodes.get(at)) {
             (Ok(output), _) => {
                 let output = Arc::new(output);
@@ -243,18 +244,18 @@ impl<'a> Underway<'a> {
         if let Some(failure) = self.failed {
             return Err(failure);
         }
-        let carried = Value::from(self.carried);
-        let mut merged: BTreeMap<&str, &Value> =
-            self.outputs.iter().flat_map(|output| output.iter()).map(|(key, value)| (key.as_str(), value)).collect();
-        if carried.as_array().is_some_and(|carried| !carried.is_empty()) {
-            merged.insert(CARRIED, &carried);
+        let mut merged = Payload::to_json(self.outputs.iter().map(|output| &**output));
+        if !self.carried.is_empty() {
+            merged.insert(CARRIED, Cow::Owned(self.carried.into()));
         }
         let result = serde_json::to_string(&merged)
             .map_err(|error| FrameFailure::of_last_node(pipeline, format!("the result is no JSON: {error}")))?;
         if result.len() <= MAX_RESULT_BYTES {
             return Ok(result);
         }
-        let length = |output: &Map<String, Value>| serde_json::to_string(output).map_or(0, |text| text.len());
+        let length = |output: &Payload| {
+            serde_json::to_string(&Payload::to_json(std::iter::once(output))).map_or(0, |text| text.len())
+        };
         let largest = pipeline.nodes.iter().zip(&self.outputs).max_by_key(|(_, output)| length(output));
         Err(FrameFailure::Node {
             node: largest.map_or_else(String::new, |(node, _)| node.id.clone()),
@@ -308,11 +309,7 @@ fn run_node(pipeline: &Pipeline, at: usize, underway: &mut [Underway<'_>], scale
 
 /// The node's outputs, by as few runs as it can do with. A batch that fails, also for want of memory, is run again frame
 /// by frame: one frame's failure is not another's.
-fn run_in_batches(
-    node: &dyn Node,
-    frames: &mut [NodeFrame<'_>],
-    scaler: &mut Scaler,
-) -> Vec<Result<Map<String, Value>, String>> {
+fn run_in_batches(node: &dyn Node, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Payload, String>> {
     let mut outputs = Vec::with_capacity(frames.len());
     for batch in frames.chunks_mut(node.max_batch().max(1)) {
         if batch.len() == 1 {
@@ -334,10 +331,6 @@ fn time_node(pipeline: &Pipeline, at: usize, took: Duration) {
     if let Some(histogram) = pipeline.metrics.as_ref().and_then(|metrics| metrics.nodes.get(at)) {
         histogram.observe(took.as_secs_f64());
     }
-}
-
-fn merge<'a>(outputs: impl Iterator<Item = &'a Arc<Map<String, Value>>>) -> Map<String, Value> {
-    outputs.flat_map(|output| output.iter()).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 #[cfg(test)]

@@ -1,13 +1,19 @@
 //! Who runs in a batch of several sessions' frames.
 
+use std::cell::RefCell;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use serde_json::Map;
 
 use super::*;
-use crate::pipeline::nodes::Node;
-use crate::pipeline::of_one_node;
+use base::config::Precision;
+use crate::pipeline::detection::{Bounds, Detection};
 use base::frame::{FrameData, PixelLayout, RawPicture, Rotation};
+use crate::pipeline::nodes::{self, Node, NodeSetup};
+use crate::pipeline::of_one_node;
+use crate::pipeline::torch::Device;
 
 /// Notes the frames of each batch, and gives the number of each frame.
 #[derive(Debug, Default)]
@@ -22,14 +28,14 @@ impl Node for Noting {
         4
     }
 
-    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Payload, String> {
         self.run_batch(std::slice::from_mut(frame), scaler).remove(0)
     }
 
-    fn run_batch(&self, frames: &mut [NodeFrame<'_>], _: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
+    fn run_batch(&self, frames: &mut [NodeFrame<'_>], _: &mut Scaler) -> Vec<Result<Payload, String>> {
         let seen: Vec<u64> = frames.iter().map(|frame| frame.frame_index).collect();
         self.0.lock().unwrap().push(seen.clone());
-        seen.into_iter().map(|index| Ok(Map::from_iter([("seen".to_owned(), index.into())]))).collect()
+        seen.into_iter().map(|index| Ok(Map::from_iter([("seen".to_owned(), index.into())]).into())).collect()
     }
 }
 
@@ -68,9 +74,9 @@ impl<F: Fn(u64, &Map<String, Value>) -> Option<(&'static str, Value)> + Send + S
         ImageNeed::None
     }
 
-    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
-        let given = (self.0)(frame.frame_index, &frame.upstream);
-        Ok(given.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Payload, String> {
+        let given = (self.0)(frame.frame_index, frame.upstream.parts().1);
+        Ok(given.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>().into())
     }
 }
 
@@ -139,8 +145,8 @@ impl Node for Looking {
         ImageNeed::Whole
     }
 
-    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
-        frame.image.map(|_| Map::new()).ok_or_else(|| "no picture".to_owned())
+    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Payload, String> {
+        frame.image.map(|_| Payload::default()).ok_or_else(|| "no picture".to_owned())
     }
 }
 
@@ -224,9 +230,9 @@ impl Node for Measuring {
         ImageNeed::Size
     }
 
-    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
+    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Payload, String> {
         let (width, height) = frame.frame_size.ok_or("no size")?;
-        Ok(Map::from_iter([("size".to_owned(), vec![width, height].into())]))
+        Ok(Map::from_iter([("size".to_owned(), vec![width, height].into())]).into())
     }
 }
 
@@ -239,4 +245,54 @@ fn a_node_that_needs_the_size_has_the_header_read() {
     let mut behind = of_two(Box::new(Looking), Box::new(Measuring));
     behind.image_need = ImageNeed::Whole;
     assert_eq!(results_of(&behind, &[&sound, &damaged]), [size(), None]);
+}
+
+/// Finds these.
+#[derive(Debug)]
+struct Finds(Vec<Detection>);
+
+impl Node for Finds {
+    fn needs(&self) -> ImageNeed {
+        ImageNeed::None
+    }
+
+    fn run(&self, _: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Payload, String> {
+        Ok(self.0.clone().into())
+    }
+}
+
+fn filter(settings: &str) -> Box<dyn Node> {
+    let settings = toml::from_str(settings).unwrap();
+    let setup = NodeSetup {
+        id: "behind",
+        settings: &settings,
+        inputs: &["node".to_owned()],
+        folder: Path::new("."),
+        model_dirs: &[],
+        device: Device::Cpu,
+        precision: Precision::Fp32,
+        max_batch: None,
+        files: &RefCell::default(),
+        models: &RefCell::default(),
+    };
+    nodes::build("filter", &setup).unwrap().1
+}
+
+#[test]
+fn nodes_see_what_was_found_as_it_was_and_the_result_is_rounded() {
+    // Its middle is 0.004 pixels to the right of the frame's, and its score that little under 0.9.
+    let bounds = Bounds { x1: 22.004, y1: 0.0, x2: 42.004, y2: 48.0 };
+    let person = Detection { bounds, score: 0.899_96, label: "person".to_owned(), ..Detection::default() };
+    let (frame, _) = sound_and_damaged();
+    let left_of = |x: f32| format!("zones = [[[0, 0], [{x}, 0], [{x}, 1], [0, 1]]]");
+    let written = r#"{"box":[22.0,0.0,42.0,48.0],"class_id":0,"label":"person","score":0.9}"#;
+    for (settings, kept) in [
+        (left_of(0.5), ""),
+        (left_of(0.501), written),
+        ("min_score = 0.9".to_owned(), ""),
+        ("min_score = 0.8999".to_owned(), written),
+    ] {
+        let pipeline = of_two(Box::new(Finds(vec![person.clone()])), filter(&settings));
+        assert_eq!(results_of(&pipeline, &[&frame]), [Some(format!("{{\"detections\":[{kept}]}}"))], "{settings}");
+    }
 }

@@ -3,10 +3,8 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
 use super::Pipeline;
-use super::nodes::NodeState;
+use super::nodes::{NodeState, Payload};
 
 /// The state of each node, in the order in which they run. The default is that of a session without a frame so far.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +22,7 @@ pub(super) struct Kept {
     /// What the node keeps itself.
     pub(super) state: NodeState,
     /// Its last output, where it does not run on each frame, and how many frames had begun then.
-    last: Option<(Arc<Map<String, Value>>, u64)>,
+    last: Option<(Arc<Payload>, u64)>,
 }
 
 /// What a node does on a frame.
@@ -33,7 +31,7 @@ pub(super) enum Turn {
     /// It runs.
     Run,
     /// It gives its last output again.
-    Carry(Arc<Map<String, Value>>),
+    Carry(Arc<Payload>),
     /// It gives nothing.
     Skip,
 }
@@ -54,7 +52,7 @@ impl PipelineState {
     }
 
     /// What the node at this place does on the frame that runs; `outputs` are those of the nodes before it.
-    pub(super) fn turn(&self, pipeline: &Pipeline, at: usize, outputs: &[Arc<Map<String, Value>>]) -> Turn {
+    pub(super) fn turn(&self, pipeline: &Pipeline, at: usize, outputs: &[Arc<Payload>]) -> Turn {
         let (Some(node), Some(kept)) = (pipeline.nodes.get(at), self.nodes.get(at)) else { return Turn::Skip };
         if self.always {
             return Turn::Run;
@@ -76,13 +74,7 @@ impl PipelineState {
     /// Notes what the node at this place gave on the frame that runs, if it may be asked for it again; `outputs` are those
     /// of the nodes before it. A node that had nothing to work on and gave nothing still has its turn: it keeps step with
     /// the nodes that it takes from.
-    pub(super) fn ran(
-        &mut self,
-        pipeline: &Pipeline,
-        at: usize,
-        output: &Arc<Map<String, Value>>,
-        outputs: &[Arc<Map<String, Value>>],
-    ) {
+    pub(super) fn ran(&mut self, pipeline: &Pipeline, at: usize, output: &Arc<Payload>, outputs: &[Arc<Payload>]) {
         let (Some(node), Some(kept)) = (pipeline.nodes.get(at), self.nodes.get_mut(at)) else { return };
         if node.gate.every > 1 {
             let is_empty = |input: &usize| outputs.get(*input).is_none_or(|output| output.is_empty());

@@ -372,7 +372,7 @@ mod tests {
 
     use super::*;
     use crate::pipeline::image::{ImageNeed, Scaler};
-    use crate::pipeline::nodes::{Node, NodeFrame};
+    use crate::pipeline::nodes::{Node, NodeFrame, Payload};
     use crate::pipeline::of_one_node;
     use crate::telemetry::metrics::Metrics;
     use base::config::Config;
@@ -385,12 +385,8 @@ mod tests {
             ImageNeed::None
         }
 
-        fn run(
-            &self,
-            _: &mut NodeFrame<'_>,
-            _: &mut Scaler,
-        ) -> Result<serde_json::Map<String, serde_json::Value>, String> {
-            Ok(serde_json::Map::new())
+        fn run(&self, _: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Payload, String> {
+            Ok(Payload::default())
         }
     }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::batch::probe_batch;
-use super::{Node, NodeFrame, NodeSetup, check_input_size};
+use super::{Node, NodeFrame, NodeSetup, Payload, check_input_size};
 use crate::pipeline::image::{self, ImageNeed, Picture, Scaler};
 use crate::pipeline::torch::{Input, Module, Normalise};
 
@@ -63,14 +63,14 @@ impl Node for Measure {
         self.max_batch
     }
 
-    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Payload, String> {
         let picture = picture_of(frame)?;
         let (width, height) = self.size_for(&picture);
         let input = Input::of(scaler.stretch(&picture, width, height)?, width, height)?;
         self.module.run_to_json(&input, &self.normalise).map(|output| self.named(output))
     }
 
-    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
+    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Payload, String>> {
         match self.run_as_one(frames, scaler) {
             Ok(outputs) => outputs.into_iter().map(|output| Ok(self.named(output))).collect(),
             Err(reason) => frames.iter().map(|_| Err(reason.clone())).collect(),
@@ -99,10 +99,10 @@ impl Measure {
         self.module.run_rows_to_json(&input, &self.normalise)
     }
 
-    fn named(&self, output: Value) -> Map<String, Value> {
+    fn named(&self, output: Value) -> Payload {
         match output {
-            Value::Object(output) => output,
-            other => Map::from_iter([(self.id.clone(), other)]),
+            Value::Object(output) => output.into(),
+            other => Map::from_iter([(self.id.clone(), other)]).into(),
         }
     }
 }

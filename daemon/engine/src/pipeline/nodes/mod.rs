@@ -8,6 +8,7 @@ mod filter;
 mod labels;
 mod measure;
 mod noop;
+mod payload;
 mod read_text;
 mod segment;
 mod track;
@@ -18,7 +19,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 
 use super::image::{ImageNeed, Picture, Scaler};
 use super::origin::{Named, Stamp};
@@ -26,6 +26,7 @@ use super::torch::{Device, Module, Trial};
 use super::tracking::Tracker;
 use base::config::Precision;
 pub(super) use batch::MOST_BATCH_FRAMES;
+pub use payload::Payload;
 
 /// The table of kinds: a name in pipeline files, and what builds it. A new kind is a file and a line here.
 const KINDS: &[(&str, Build)] = &[
@@ -55,7 +56,7 @@ pub trait Node: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// One sentence for the log, without a trace.
-    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String>;
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Payload, String>;
 
     /// Most frames that [`Node::run_batch`] is given at once; 1 where nothing is gained by more, or the model cannot.
     fn max_batch(&self) -> usize {
@@ -68,7 +69,7 @@ pub trait Node: Send + Sync + fmt::Debug {
 
     /// Makes its outputs of several sessions' frames, in their order, by one run of its model. What fails is run again
     /// frame by frame, so it need not find out which frame is to blame.
-    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
+    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Payload, String>> {
         frames.iter_mut().map(|frame| self.run(frame, scaler)).collect()
     }
 }
@@ -93,7 +94,7 @@ pub struct NodeFrame<'a> {
     /// Width and height of the frame as its source sent it, where this node or one before it needs as much.
     pub frame_size: Option<(usize, usize)>,
     /// The outputs of the nodes named in `inputs`, merged; later nodes win.
-    pub upstream: Map<String, Value>,
+    pub upstream: Payload,
     /// What the node kept of the session.
     pub state: &'a mut NodeState,
 }

@@ -1,9 +1,8 @@
 //! `noop`: needs no picture and gives nothing. For measuring the path itself.
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
-use super::{Node, NodeFrame, NodeSetup};
+use super::{Node, NodeFrame, NodeSetup, Payload};
 use crate::pipeline::image::{ImageNeed, Scaler};
 
 #[derive(Debug, Deserialize)]
@@ -19,7 +18,7 @@ impl Node for Noop {
         ImageNeed::None
     }
 
-    fn run(&self, _: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
-        Ok(Map::new())
+    fn run(&self, _: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Payload, String> {
+        Ok(Payload::default())
     }
 }

@@ -1,10 +1,8 @@
 //! `track`: gives every detection the id of the object that it shows, the same from frame to frame of a session.
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
-use super::{Node, NodeFrame, NodeSetup, NodeState};
-use crate::pipeline::detection::{self, DETECTIONS};
+use super::{Node, NodeFrame, NodeSetup, NodeState, Payload};
 use crate::pipeline::image::{ImageNeed, Scaler};
 use crate::pipeline::tracking::{Thresholds, Tracker};
 
@@ -87,29 +85,25 @@ impl Node for Track {
         NodeState::Tracks(Tracker::default())
     }
 
-    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
+    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Payload, String> {
         // A detector that did not look has not lost anything from sight.
-        if !frame.upstream.contains_key(DETECTIONS) {
-            return Ok(Map::new());
-        }
+        let Some(detections) = frame.upstream.detections()? else { return Ok(Payload::default()) };
         let NodeState::Tracks(tracker) = &mut *frame.state else {
             return Err("it lost what it kept of the session".to_owned());
         };
-        let detections = detection::read(&frame.upstream)?;
         let ids = tracker.update(frame.frame_index, &detections, &self.0);
         let followed = detections.into_iter().zip(ids).filter_map(|(mut detection, id)| {
             detection.more.insert(TRACK_ID.to_owned(), id?.into());
             Some(detection)
         });
-        Ok(detection::output(followed.collect()))
+        Ok(followed.collect::<Vec<_>>().into())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::pipeline::detection::{Bounds, Detection};
 
     fn settings(text: &str) -> Result<Thresholds, String> {
         toml::from_str::<Settings>(text).map_err(|error| error.message().to_owned())?.thresholds()
@@ -137,20 +131,22 @@ mod tests {
     fn gives_ids_and_leaves_out_what_it_does_not_follow() {
         let node = Track(settings("").unwrap());
         let mut state = node.new_state();
-        let detections = json!([
-            {"box": [0.0, 0.0, 40.0, 80.0], "score": 0.9, "label": "person", "class_id": 0, "text": "kept"},
-            {"box": [200.0, 0.0, 240.0, 80.0], "score": 0.2, "label": "person", "class_id": 0},
-        ]);
+        let person = |x1: f32, score: f32| {
+            let bounds = Bounds { x1, y1: 0.0, x2: x1 + 40.0, y2: 80.0 };
+            Detection { bounds, score, label: "person".to_owned(), ..Detection::default() }
+        };
+        let mut clear = person(0.001, 0.9);
+        clear.more.insert("text".to_owned(), "kept".into());
+        let detections = vec![clear.clone(), person(200.0, 0.2)];
         let mut run = |frame_index, upstream| {
             let mut frame = NodeFrame { frame_index, image: None, frame_size: None, upstream, state: &mut state };
             node.run(&mut frame, &mut Scaler::default()).unwrap()
         };
-        let upstream = || Map::from_iter([(DETECTIONS.to_owned(), detections.clone())]);
+        let upstream = || Payload::from(detections.clone());
         let output = run(1, upstream());
-        let mut followed = detections[0].clone();
-        followed[TRACK_ID] = 1.into();
-        assert_eq!(Value::from(output.clone()), json!({ DETECTIONS: [followed] }));
-        assert_eq!(run(2, Map::new()), Map::new(), "nobody looked");
+        clear.more.insert(TRACK_ID.to_owned(), 1.into());
+        assert_eq!(output, vec![clear].into());
+        assert_eq!(run(2, Payload::default()), Payload::default(), "nobody looked");
         assert_eq!(run(3, upstream()), output);
     }
 }

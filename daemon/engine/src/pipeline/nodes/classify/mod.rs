@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use self::settings::{Scope, Settings};
 use super::batch::{crops_go_together, probe_batch};
-use super::{Node, NodeFrame, NodeSetup, fails_on, labels};
-use crate::pipeline::detection::{self, DETECTIONS, Detection};
+use super::{Node, NodeFrame, NodeSetup, Payload, fails_on, labels};
+use crate::pipeline::detection::{self, Detection};
 use crate::pipeline::image::{ImageNeed, Picture, Scaler};
 use crate::pipeline::torch::{self, Array, Input, Module, Normalise, Returned};
 
@@ -162,10 +162,11 @@ impl<'a> Run<'a> {
 }
 
 impl Classify {
-    fn detections(&self, frame: &NodeFrame<'_>) -> Result<Vec<Detection>, String> {
+    /// The detections of a frame; none where nothing is to be classified.
+    fn detections(&self, frame: &NodeFrame<'_>) -> Result<Option<Vec<Detection>>, String> {
         match self.scope {
-            Scope::Frame => Ok(Vec::new()),
-            Scope::Detections => detection::read(&frame.upstream),
+            Scope::Frame => Ok(Some(Vec::new())),
+            Scope::Detections => frame.upstream.detections(),
         }
     }
 
@@ -205,10 +206,10 @@ impl Classify {
     }
 
     /// A frame's output, once its pictures have their classes.
-    fn output(&self, detections: Vec<Detection>, classes: Vec<(usize, Value)>) -> Map<String, Value> {
+    fn output(&self, detections: Vec<Detection>, classes: Vec<(usize, Value)>) -> Payload {
         if self.scope == Scope::Frame {
             let of_frame = classes.into_iter().next().map_or_else(|| Value::Array(Vec::new()), |(_, classes)| classes);
-            return Map::from_iter([(self.key.clone(), of_frame)]);
+            return Map::from_iter([(self.key.clone(), of_frame)]).into();
         }
         let mut detections = detections;
         for detection in &mut detections {
@@ -219,7 +220,7 @@ impl Classify {
                 detection.more.insert(self.key.clone(), classes);
             }
         }
-        detection::output(detections)
+        detections.into()
     }
 }
 
@@ -232,20 +233,17 @@ impl Node for Classify {
         self.max_batch
     }
 
-    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
-        self.run_batch(std::slice::from_mut(frame), scaler).pop().unwrap_or_else(|| Ok(Map::new()))
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Payload, String> {
+        self.run_batch(std::slice::from_mut(frame), scaler).pop().unwrap_or_else(|| Ok(Payload::default()))
     }
 
-    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
+    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Payload, String>> {
         let mut run = Run::new(self, frames.len());
         // The detections of each frame; none where nothing is to be classified.
         let mut found: Vec<Result<Option<Vec<Detection>>, String>> = Vec::with_capacity(frames.len());
         for (at, frame) in frames.iter().enumerate() {
-            if self.scope == Scope::Detections && !frame.upstream.contains_key(DETECTIONS) {
-                found.push(Ok(None));
-                continue;
-            }
             found.push(self.detections(frame).and_then(|detections| {
+                let Some(detections) = detections else { return Ok(None) };
                 let picture = frame.image.ok_or("the frame was not decoded for it")?;
                 self.feed(&mut run, at, &picture, &detections, scaler)?;
                 Ok(Some(detections))
@@ -258,7 +256,7 @@ impl Node for Classify {
             Err(reason) => return vec![Err(reason)],
         };
         let output = |(found, classes): (Result<Option<Vec<Detection>>, String>, _)| {
-            Ok(found?.map_or_else(Map::new, |detections| self.output(detections, classes)))
+            Ok(found?.map_or_else(Payload::default, |detections| self.output(detections, classes)))
         };
         found.into_iter().zip(classes).map(output).collect()
     }

@@ -11,7 +11,6 @@ use crate::pipeline::detection::Detection;
 use crate::pipeline::image::{Picture, Placement, Scaler};
 use crate::pipeline::nodes::batch::probe_batch;
 use crate::pipeline::nodes::{NodeFrame, NodeSetup, fails_on, labels};
-use crate::pipeline::quad::POLYGON;
 use crate::pipeline::torch::{Input, Module, Normalise, Returned};
 
 /// The grey around a letterboxed picture, on which YOLOs are trained.
@@ -158,18 +157,15 @@ impl Detector {
     /// A found box as a detection in its frame.
     pub(in crate::pipeline::nodes) fn detection(&self, found: &Found, place: &Place) -> Detection {
         let bounds = place.placement.map_or(found.bounds, |placement| placement.bounds_to_frame(found.bounds));
-        let mut detection = Detection {
+        // It may reach over the frame's border, where a slanting line is cut off; the box does not.
+        let in_frame = |placement: Placement| found.outline.map(|at| at.map(|[x, y]| placement.to_frame(x, y).into()));
+        Detection {
             bounds: bounds.clipped(place.frame_size),
             score: found.score,
             label: labels::name(self.labels.as_deref().unwrap_or_default(), found.class_id),
             class_id: found.class_id,
+            outline: place.placement.and_then(in_frame),
             ..Detection::default()
-        };
-        if let (Some(outline), Some(placement)) = (found.outline, place.placement) {
-            // It may reach over the frame's border, where a slanting line is cut off; the box does not.
-            let outline = outline.map(|[x, y]| placement.to_frame(x, y).into());
-            detection.more.insert(POLYGON.to_owned(), outline.write());
         }
-        detection
     }
 }

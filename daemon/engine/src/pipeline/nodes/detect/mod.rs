@@ -18,10 +18,7 @@ mod torchvision;
 mod yolo;
 mod yolov5;
 
-use serde_json::{Map, Value};
-
-use super::{Node, NodeFrame, NodeSetup};
-use crate::pipeline::detection;
+use super::{Node, NodeFrame, NodeSetup, Payload};
 use crate::pipeline::image::{ImageNeed, Scaler};
 
 pub(super) use detector::{Answer, Detector, Place};
@@ -54,12 +51,12 @@ impl Node for Detect {
         self.detector.end_trial();
     }
 
-    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Payload, String> {
         let answer = self.detector.answer(std::slice::from_ref(frame), scaler)?;
         self.output(&answer, 0)
     }
 
-    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
+    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Payload, String>> {
         match self.detector.answer(frames, scaler) {
             Ok(answer) => (0..frames.len()).map(|at| self.output(&answer, at)).collect(),
             Err(reason) => frames.iter().map(|_| Err(reason.clone())).collect(),
@@ -68,9 +65,9 @@ impl Node for Detect {
 }
 
 impl Detect {
-    fn output(&self, answer: &Answer, at: usize) -> Result<Map<String, Value>, String> {
+    fn output(&self, answer: &Answer, at: usize) -> Result<Payload, String> {
         let (found, place) = self.detector.found(answer, at, 0)?;
-        Ok(detection::output(found.iter().map(|found| self.detector.detection(found, &place)).collect()))
+        Ok(found.iter().map(|found| self.detector.detection(found, &place)).collect::<Vec<_>>().into())
     }
 }
 

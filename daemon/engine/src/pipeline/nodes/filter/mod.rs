@@ -3,11 +3,10 @@
 mod zone;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 use self::zone::Zone;
-use super::{Node, NodeFrame, NodeSetup};
-use crate::pipeline::detection::{self, Bounds, DETECTIONS, Detection};
+use super::{Node, NodeFrame, NodeSetup, Payload};
+use crate::pipeline::detection::{Bounds, Detection};
 use crate::pipeline::image::{ImageNeed, Scaler};
 
 /// Most zones of a node.
@@ -134,16 +133,13 @@ impl Node for Filter {
         if self.area.is_some() || self.zones.is_some() { ImageNeed::Size } else { ImageNeed::None }
     }
 
-    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Map<String, Value>, String> {
-        if !frame.upstream.contains_key(DETECTIONS) {
-            return Ok(Map::new());
-        }
+    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Payload, String> {
+        let Some(mut detections) = frame.upstream.detections()? else { return Ok(Payload::default()) };
         // Frames are far smaller than the 16 million that f32 counts exactly. Where no size is asked for, none is used.
         let (width, height) = frame.frame_size.unwrap_or((1, 1));
         let frame_size = (width as f32, height as f32);
-        let mut detections = detection::read(&frame.upstream)?;
         detections.retain(|detection| self.keeps(detection, frame_size));
-        Ok(detection::output(detections))
+        Ok(detections.into())
     }
 }
 

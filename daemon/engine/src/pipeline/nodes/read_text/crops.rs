@@ -25,7 +25,8 @@ pub(super) fn region(detection: &Detection, frame_size: (usize, usize)) -> Optio
         let bounds = quad.bounds();
         bounds.is_finite() && bounds.clipped(frame_size).area() > 0.0
     };
-    let outline = detection.more.get(POLYGON).and_then(Quad::read).filter(|quad| quad.size().0 * quad.size().1 > 0.0);
+    let outline = detection.outline.or_else(|| detection.more.get(POLYGON).and_then(Quad::read));
+    let outline = outline.filter(|quad| quad.size().0 * quad.size().1 > 0.0);
     let upright = || (detection.bounds.area() > 0.0).then(|| Quad::of_bounds(detection.bounds.clipped(frame_size)));
     outline.or_else(upright).filter(visible)
 }
@@ -112,6 +113,9 @@ mod tests {
             detection.more.insert(POLYGON.to_owned(), no_outline);
             assert_eq!(region(&detection, size), Some(Quad::of_bounds(detection.bounds)));
         }
+        let exact = Quad([[10.001, 12.0], [40.0, 10.0], [40.0, 18.0], [10.0, 20.0]]);
+        detection.outline = Some(exact);
+        assert_eq!(region(&detection, size), Some(exact), "a detector's own");
     }
 
     #[test]

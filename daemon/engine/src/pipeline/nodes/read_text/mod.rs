@@ -10,14 +10,14 @@ mod lines;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use self::alphabet::Alphabet;
 use self::crops::Batch;
 use self::ctc::Reading;
 use super::batch::{crops_go_together, probe_batch};
-use super::{Node, NodeFrame, NodeSetup};
-use crate::pipeline::detection::{self, DETECTIONS, Detection, rounded};
+use super::{Node, NodeFrame, NodeSetup, Payload};
+use crate::pipeline::detection::{Detection, rounded};
 use crate::pipeline::image::{ImageNeed, Picture, Scaler};
 use crate::pipeline::quad::Quad;
 use crate::pipeline::torch::{self, Array, Input, Module, Normalise, Returned};
@@ -155,12 +155,12 @@ impl Node for ReadText {
         self.max_batch
     }
 
-    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Payload, String> {
         let mut outputs = self.run_batch(std::slice::from_mut(frame), scaler);
         outputs.pop().unwrap_or_else(|| Err("it gave no output for the frame".to_owned()))
     }
 
-    fn run_batch(&self, frames: &mut [NodeFrame<'_>], _: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
+    fn run_batch(&self, frames: &mut [NodeFrame<'_>], _: &mut Scaler) -> Vec<Result<Payload, String>> {
         let found: Vec<Result<Option<Found<'_>>, String>> = frames.iter().map(found).collect();
         // The crops of all frames go together.
         let regions: Vec<_> = found
@@ -172,7 +172,7 @@ impl Node for ReadText {
             .collect();
         let mut readings = self.read_all(&regions).map(Vec::into_iter);
         let mut finish = |found: Option<Found<'_>>| match (found, &mut readings) {
-            (None, _) => Ok(Map::new()),
+            (None, _) => Ok(Payload::default()),
             (Some((_, detections)), Ok(readings)) => Ok(output(detections, readings)),
             (Some(_), Err(reason)) => Err(reason.clone()),
         };
@@ -185,29 +185,23 @@ type Found<'a> = (Picture<'a>, Vec<Detection>);
 
 /// None where its inputs say nothing about detections: they did not run.
 fn found<'a>(frame: &NodeFrame<'a>) -> Result<Option<Found<'a>>, String> {
-    if !frame.upstream.contains_key(DETECTIONS) {
-        return Ok(None);
-    }
-    Ok(Some((frame.image.ok_or("the frame was not decoded for it")?, detection::read(&frame.upstream)?)))
+    let Some(detections) = frame.upstream.detections()? else { return Ok(None) };
+    Ok(Some((frame.image.ok_or("the frame was not decoded for it")?, detections)))
 }
 
 /// The detections with what they say, and the whole text under `text`.
-fn output(mut detections: Vec<Detection>, readings: &mut impl Iterator<Item = Reading>) -> Map<String, Value> {
+fn output(mut detections: Vec<Detection>, readings: &mut impl Iterator<Item = Reading>) -> Payload {
     let mut texts = Vec::new();
     for (detection, Reading { text, score }) in detections.iter_mut().zip(readings) {
         texts.push((detection.bounds, text.clone()));
         detection.more.insert(TEXT.to_owned(), text.into());
         detection.more.insert(TEXT_SCORE.to_owned(), rounded(score, 4));
     }
-    let mut output = detection::output(detections);
-    output.insert(TEXT.to_owned(), lines::in_reading_order(texts).into());
-    output
+    Payload::new(detections, Map::from_iter([(TEXT.to_owned(), lines::in_reading_order(texts).into())]))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::pipeline::nodes::NodeState;
 
@@ -215,12 +209,12 @@ mod tests {
     fn inputs_that_did_not_run_are_no_empty_list() {
         let mut state = NodeState::None;
         let image = Some(Picture { rgb: &[0; 3], width: 1, height: 1, frame_size: (1, 1) });
-        let mut frame =
-            NodeFrame { frame_index: 0, image, frame_size: Some((1, 1)), upstream: Map::new(), state: &mut state };
+        let upstream = Payload::default();
+        let mut frame = NodeFrame { frame_index: 0, image, frame_size: Some((1, 1)), upstream, state: &mut state };
         assert!(found(&frame).unwrap().is_none());
-        frame.upstream.insert(DETECTIONS.to_owned(), json!([]));
+        frame.upstream = Vec::new().into();
         assert!(found(&frame).unwrap().is_some_and(|(_, detections)| detections.is_empty()));
-        frame.upstream.insert(DETECTIONS.to_owned(), json!(3));
+        frame.upstream = Map::from_iter([("detections".to_owned(), 3.into())]).into();
         assert!(found(&frame).unwrap_err().contains("no list"));
     }
 }

@@ -6,12 +6,10 @@ mod instance;
 mod semantic;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 use super::batch::probe_batch;
 use super::detect::{self, Detector, Settings};
-use super::{Node, NodeFrame, NodeSetup, fails_on};
-use crate::pipeline::detection;
+use super::{Node, NodeFrame, NodeSetup, Payload, fails_on};
 use crate::pipeline::image::{ImageNeed, Scaler};
 use crate::pipeline::torch::{Input, Module, Normalise, Returned};
 
@@ -111,12 +109,12 @@ impl Node for Instances {
         self.detector.end_trial();
     }
 
-    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Payload, String> {
         let answer = self.detector.answer(std::slice::from_ref(frame), scaler)?;
         self.output(&answer, 0, 1)
     }
 
-    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
+    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Payload, String>> {
         match self.detector.answer(frames, scaler) {
             Ok(answer) => (0..frames.len()).map(|at| self.output(&answer, at, frames.len())).collect(),
             Err(reason) => frames.iter().map(|_| Err(reason.clone())).collect(),
@@ -125,7 +123,7 @@ impl Node for Instances {
 }
 
 impl Instances {
-    fn output(&self, answer: &detect::Answer, at: usize, batch: usize) -> Result<Map<String, Value>, String> {
+    fn output(&self, answer: &detect::Answer, at: usize, batch: usize) -> Result<Payload, String> {
         let prototypes = instance::Prototypes::of(&answer.returned, at, batch)?;
         let (found, place) = self.detector.found(answer, at, prototypes.count)?;
         let outlined = instance::outlined(&prototypes, &found, &place, self.input_size, self.limit);
@@ -134,7 +132,7 @@ impl Instances {
             detection.more = more;
             detection
         });
-        Ok(detection::output(detections.collect()))
+        Ok(detections.collect::<Vec<_>>().into())
     }
 }
 
@@ -147,12 +145,12 @@ impl Node for Semantic {
         self.max_batch
     }
 
-    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Payload, String> {
         let frames = std::slice::from_mut(frame);
         self.run_batch(frames, scaler).pop().unwrap_or_else(|| Err("the module gave no answer".to_owned()))
     }
 
-    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
+    fn run_batch(&self, frames: &mut [NodeFrame<'_>], scaler: &mut Scaler) -> Vec<Result<Payload, String>> {
         let (returned, sizes) = match self.answer(frames, scaler) {
             Ok(answer) => answer,
             Err(reason) => return frames.iter().map(|_| Err(reason.clone())).collect(),
@@ -160,7 +158,7 @@ impl Node for Semantic {
         let classes =
             semantic::Classes { labels: self.labels.as_deref(), kept: self.classes.as_deref(), limit: self.limit };
         let batch = sizes.len();
-        let masks = |(at, size)| semantic::masks(&returned, (at, batch), size, &classes);
+        let masks = |(at, size)| semantic::masks(&returned, (at, batch), size, &classes).map(Payload::from);
         sizes.into_iter().enumerate().map(masks).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! Masks of small prototypes. The numbers of real modules are in `tests/reference`.
 
+use serde_json::{Map, Value};
+
 use super::instance::{Prototypes, outlined};
 use super::*;
 use crate::pipeline::detection::Bounds;
