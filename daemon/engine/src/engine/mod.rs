@@ -27,7 +27,7 @@ pub use prepared::Prepared;
 use worker::Workers;
 
 /// One frame to run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Job {
     /// What it runs through.
     pub pipeline: Arc<Pipeline>,

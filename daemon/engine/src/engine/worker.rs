@@ -14,12 +14,12 @@ use tokio::sync::Notify;
 use super::answers::Answers;
 use super::schedule::Schedule;
 use super::{EnginePlan, Job, Lane};
-use crate::pipeline::service::{self, FrameFailure, FrameRun, Scratch};
+use crate::pipeline::service::{self, FrameFailure, FrameRun, Scratch, Step};
 use crate::pipeline::torch;
 use crate::pipeline::{Pipeline, PipelineState};
+use base::protocol::{ErrorCode, StreamError};
 use crate::telemetry::metrics::Metrics;
 use base::logging::rate_limited::RateLimited;
-use base::protocol::{ErrorCode, StreamError};
 
 /// How long an idle worker sleeps before it comes round to show that it lives.
 const IDLE_ROUND: Duration = Duration::from_secs(1);
@@ -62,6 +62,9 @@ struct Queue {
 
 /// Lanes that are served by one run; empty where none is ready.
 type Turn = Vec<Arc<dyn Lane>>;
+
+/// A lane and its frame that runs; none once its result is delivered.
+type Running = Option<(Arc<dyn Lane>, Job)>;
 
 /// What came of a frame: its result, why it has none, or a panic's payload.
 type Outcome = std::thread::Result<Result<String, FrameFailure>>;
@@ -106,14 +109,7 @@ impl Workers {
     pub(super) async fn wake_sleepers(&self) {
         loop {
             self.bell.notified().await;
-            let wake = {
-                let mut queue = self.shared.lock();
-                let without_worker = queue.schedule.len().saturating_sub(queue.woken);
-                let wake = without_worker.min(queue.asleep.saturating_sub(queue.woken));
-                queue.woken += wake;
-                wake
-            };
-            (0..wake).for_each(|_| self.shared.wake.notify_one());
+            self.shared.wake_sleepers(0);
         }
     }
 
@@ -164,14 +160,12 @@ impl Shared {
         let _no_grad = torch::prepare_thread(self.plan.threads_per_worker);
         let mut scratch = Scratch::default();
         while let Some(turn) = self.next() {
-            if let Some(rounds) = self.rounds.get(number) {
-                rounds.fetch_add(1, Ordering::Relaxed);
-            }
-            self.serve(turn, &mut scratch);
+            self.note_round(number);
+            self.serve(number, turn, &mut scratch);
         }
     }
 
-    /// The lanes that are served next, by one run; an empty one when none came within an idle round; none when the
+    /// The lanes that are served next, together; an empty one when none came within an idle round; none when the
     /// engine stops.
     fn next(&self) -> Option<Turn> {
         let mut queue = self.lock();
@@ -188,14 +182,21 @@ impl Shared {
         if queue.stopping { None } else { Some(queue.take(self.plan.workers)) }
     }
 
-    fn serve(&self, turn: Turn, scratch: &mut Scratch) {
-        let mut batch: Vec<(Arc<dyn Lane>, Job)> =
-            turn.into_iter().filter_map(|lane| lane.take().map(|job| (lane, job))).collect();
-        let outcomes = self.run_together(&mut batch, scratch);
-        // A batch's panic is counted with the frame that panics again, and by itself where none does.
-        let mut uncounted_panic = batch.len() > 1 && outcomes.iter().all(Option::is_none);
-        for ((lane, mut job), outcome) in batch.into_iter().zip(outcomes) {
-            let outcome = outcome.unwrap_or_else(|| run_alone(&mut job, scratch));
+    /// Notes that a worker is not stuck: it came round, or to the next node's run.
+    fn note_round(&self, number: usize) {
+        if let Some(rounds) = self.rounds.get(number) {
+            rounds.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn serve(&self, number: usize, turn: Turn, scratch: &mut Scratch) {
+        let mut batch: Vec<Running> =
+            turn.into_iter().filter_map(|lane| lane.take().map(|job| Some((lane, job)))).collect();
+        let together = batch.len();
+        let (failures, mut uncounted_panic) = self.run_together(number, &mut batch, scratch);
+        for (running, failure) in batch.into_iter().zip(failures) {
+            let Some((lane, mut job)) = running else { continue };
+            let outcome = failure.map_or_else(|| self.run_alone(number, &mut job, scratch), |failure| Ok(Err(failure)));
             self.note_outcome(&job.pipeline, matches!(outcome, Ok(Ok(_))), scratch);
             let outcome = match outcome {
                 Ok(Ok(result)) => Ok(result),
@@ -205,42 +206,104 @@ impl Shared {
                     Err(self.panicked(&*lane, &job, &*panic))
                 }
             };
-            let more = lane.deliver(job.frame_index, job.state, outcome);
-            self.note_served(Arc::clone(&lane));
-            if more {
-                // This worker comes round at once, so nobody needs to be woken for it.
-                self.lock().schedule.push(lane);
-            }
+            self.deliver(lane, job, outcome);
         }
+        // A batch's panic is counted with the frame that panics again, and by itself where none does.
         if uncounted_panic {
             self.metrics.panics().inc();
         }
+        // This worker takes another lane at once, so nobody needs to be woken for a single one.
+        if together > 1 {
+            self.wake_sleepers(1);
+        }
     }
 
-    /// Runs the frames as one batch. None for each that is still to be run, alone: the only one, and all of a batch in which
-    /// something panicked, so that the one to blame is found. What is kept of their sessions is then as it was before.
-    fn run_together(&self, batch: &mut [(Arc<dyn Lane>, Job)], scratch: &mut Scratch) -> Vec<Option<Outcome>> {
-        let pipeline = match &*batch {
-            [(_, first), _, ..] => Arc::clone(&first.pipeline),
-            few => return few.iter().map(|_| None).collect(),
-        };
-        let before: Vec<PipelineState> = batch.iter().map(|(_, job)| job.state.clone()).collect();
-        let mut runs: Vec<FrameRun<'_>> = batch.iter_mut().map(|(_, job)| job.frame_run()).collect();
-        let outcomes = catch_unwind(AssertUnwindSafe(|| service::run_on_frames(&pipeline, &mut runs, scratch)));
-        match outcomes {
-            Ok(outcomes) => outcomes.into_iter().map(|outcome| Some(Ok(outcome))).collect(),
-            Err(panic) => {
-                log::error!(
-                    event = "panic", pipeline_id = pipeline.id(), frames = batch.len(), err = text_of(&*panic);
-                    "a batch's run panicked; its frames are run again, one by one"
-                );
-                *scratch = Scratch::default();
-                for ((_, job), state) in batch.iter_mut().zip(before) {
-                    job.state = state;
-                }
-                batch.iter().map(|_| None).collect()
-            }
+    /// Gives a frame's outcome to its lane, which stands in line again if it has more. Whether it has.
+    fn deliver(&self, lane: Arc<dyn Lane>, job: Job, outcome: Result<String, StreamError>) -> bool {
+        let more = lane.deliver(job.frame_index, job.state, outcome);
+        self.note_served(Arc::clone(&lane));
+        if more {
+            self.lock().schedule.push(lane);
         }
+        more
+    }
+
+    /// Runs several frames as one batch, and delivers each result when it is there. Left in the batch are frames that failed, with
+    /// why they did, and those that are still to be run, alone: the only one, and what was left when something panicked, so that
+    /// the one to blame is found. What is kept of their sessions is as it was before. Says with it whether something panicked.
+    fn run_together(
+        &self,
+        number: usize,
+        batch: &mut [Running],
+        scratch: &mut Scratch,
+    ) -> (Vec<Option<FrameFailure>>, bool) {
+        let mut failures: Vec<Option<FrameFailure>> = batch.iter().map(|_| None).collect();
+        let pipeline = match &*batch {
+            [Some((_, first)), _, ..] => Arc::clone(&first.pipeline),
+            _ => return (failures, false),
+        };
+        let mut copies: Vec<Job> = batch.iter().flatten().map(|(_, job)| job.clone()).collect();
+        let mut runs: Vec<FrameRun<'_>> = copies.iter_mut().map(Job::frame_run).collect();
+        let mut more = false;
+        let mut told = |step: Step<'_>| match step {
+            Step::Next => {
+                self.note_round(number);
+                if std::mem::take(&mut more) {
+                    self.wake_sleepers(0);
+                }
+            }
+            Step::Finished(place, state, Ok(result)) => {
+                if let Some((lane, mut job)) = batch.get_mut(place).and_then(Option::take) {
+                    self.answers.answered();
+                    job.state = std::mem::take(state);
+                    more |= self.deliver(lane, job, Ok(result));
+                }
+            }
+            Step::Finished(place, _, Err(failure)) => {
+                if let Some(place) = failures.get_mut(place) {
+                    *place = Some(failure);
+                }
+            }
+        };
+        let run = || service::run_in_steps(&pipeline, &mut runs, scratch, &mut told);
+        let panicked = catch_unwind(AssertUnwindSafe(run)).err();
+        if let Some(panic) = &panicked {
+            log::error!(
+                event = "panic", pipeline_id = pipeline.id(), frames = failures.len(), err = text_of(&**panic);
+                "a batch's run panicked; what was left of its frames is run again, one by one"
+            );
+            *scratch = Scratch::default();
+        }
+        (failures, panicked.is_some())
+    }
+
+    fn run_alone(&self, number: usize, job: &mut Job, scratch: &mut Scratch) -> Outcome {
+        let pipeline = Arc::clone(&job.pipeline);
+        let mut outcome = None;
+        let mut told = |step: Step<'_>| match step {
+            Step::Next => self.note_round(number),
+            Step::Finished(_, _, result) => outcome = Some(result),
+        };
+        let run = || service::run_in_steps(&pipeline, &mut [job.frame_run()], scratch, &mut told);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
+            // Its buffers and the session's may be in any state.
+            *scratch = Scratch::default();
+            job.state = PipelineState::default();
+            return Err(panic);
+        }
+        Ok(outcome.unwrap_or_else(|| Err(FrameFailure::without_outcome(&pipeline))))
+    }
+
+    /// Wakes sleeping workers for ready lanes, but for `taken` of them, which a worker that is awake takes.
+    fn wake_sleepers(&self, taken: usize) {
+        let wake = {
+            let mut queue = self.lock();
+            let without_worker = queue.schedule.len().saturating_sub(queue.woken + taken);
+            let wake = without_worker.min(queue.asleep.saturating_sub(queue.woken));
+            queue.woken += wake;
+            wake
+        };
+        (0..wake).for_each(|_| self.wake.notify_one());
     }
 
     /// Keeps count of what came of frames, and finds out whether the engine is to blame where many fail in a row.
@@ -337,17 +400,6 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
 /// Whether the pipeline answers the sample frame, as it did when it was loaded.
 fn answers_sample(pipeline: &Pipeline, scratch: &mut Scratch) -> bool {
     matches!(catch_unwind(AssertUnwindSafe(|| service::run_on_sample(pipeline, scratch))), Ok(Ok(())))
-}
-
-fn run_alone(job: &mut Job, scratch: &mut Scratch) -> Outcome {
-    let pipeline = Arc::clone(&job.pipeline);
-    let outcome = catch_unwind(AssertUnwindSafe(|| service::run_on_frame(&pipeline, job.frame_run(), scratch)));
-    if outcome.is_err() {
-        // Its buffers and the session's may be in any state.
-        *scratch = Scratch::default();
-        job.state = PipelineState::default();
-    }
-    outcome
 }
 
 #[cfg(test)]

@@ -103,29 +103,44 @@ fn run(backlogs: &[&[u64]]) -> (Vec<Delivered>, u64) {
 }
 
 fn run_through(node: Box<dyn Node>, backlogs: &[&[u64]]) -> (Vec<Delivered>, u64) {
-    let plan = EnginePlan { device: torch::Device::Cpu, workers: 1, threads_per_worker: 1 };
-    let metrics = Arc::new(Metrics::new("0", "0").unwrap());
-    let (delivered, deliveries): (Sender<Delivered>, Receiver<Delivered>) = mpsc::channel();
-    let pipeline = Arc::new(pipeline::of_one_node("moody", node));
-    let lanes: Vec<Arc<Backlog>> = backlogs
-        .iter()
-        .enumerate()
-        .map(|(number, frames)| {
+    let served = Served::start(pipeline::of_one_node("moody", node), backlogs);
+    let count = backlogs.iter().map(|frames| frames.len()).sum();
+    let all = (0..count).map(|_| served.next()).collect();
+    assert!(served.workers.stop(PATIENCE));
+    (all, served.metrics.panics().get())
+}
+
+/// Lanes that one worker serves.
+struct Served {
+    workers: Workers,
+    metrics: Arc<Metrics>,
+    deliveries: Receiver<Delivered>,
+}
+
+impl Served {
+    fn start(pipeline: Pipeline, backlogs: &[&[u64]]) -> Served {
+        let plan = EnginePlan { device: torch::Device::Cpu, workers: 1, threads_per_worker: 1 };
+        let metrics = Arc::new(Metrics::new("0", "0").unwrap());
+        let (delivered, deliveries): (Sender<Delivered>, Receiver<Delivered>) = mpsc::channel();
+        let pipeline = Arc::new(pipeline);
+        let lane = |(number, frames): (usize, &&[u64])| {
             let frames = Mutex::new(frames.iter().copied().collect());
             Arc::new(Backlog { number, pipeline: Arc::clone(&pipeline), frames, delivered: delivered.clone() })
-        })
-        .collect();
-    let workers = Workers::start(plan, Arc::clone(&metrics)).unwrap();
-    {
-        // All lanes are ready before the worker sees the first.
-        let mut queue = workers.shared.lock();
-        lanes.iter().for_each(|lane| queue.schedule.push(Arc::clone(lane) as Arc<dyn Lane>));
+        };
+        let lanes: Vec<Arc<Backlog>> = backlogs.iter().enumerate().map(lane).collect();
+        let workers = Workers::start(plan, Arc::clone(&metrics)).unwrap();
+        {
+            // All lanes are ready before the worker sees the first.
+            let mut queue = workers.shared.lock();
+            lanes.into_iter().for_each(|lane| queue.schedule.push(lane as Arc<dyn Lane>));
+        }
+        workers.shared.wake.notify_all();
+        Served { workers, metrics, deliveries }
     }
-    workers.shared.wake.notify_all();
-    let count = backlogs.iter().map(|frames| frames.len()).sum();
-    let all = (0..count).map(|_| deliveries.recv_timeout(PATIENCE).unwrap()).collect();
-    assert!(workers.stop(PATIENCE));
-    (all, metrics.panics().get())
+
+    fn next(&self) -> Delivered {
+        self.deliveries.recv_timeout(PATIENCE).expect("a frame is delivered")
+    }
 }
 
 #[test]
@@ -170,7 +185,8 @@ fn what_waits_runs_as_one_batch_and_nothing_waits_for_it() {
 
 #[test]
 fn a_batch_that_fails_is_run_frame_by_frame() {
-    let (delivered, panics, sizes) = run_in_batches(&[&[1], &[3], &[5]]);
+    let (mut delivered, panics, sizes) = run_in_batches(&[&[1], &[3], &[5]]);
+    delivered.sort_by_key(|(lane, ..)| *lane);
     let outcomes: Vec<_> = delivered.into_iter().map(|(.., outcome)| outcome).collect();
     let index = |index: u64| Ok(format!("{{\"index\":{index}}}"));
     assert_eq!(outcomes, [index(1), Err(ErrorCode::PipelineFailure), index(5)]);
@@ -222,25 +238,110 @@ fn a_panic_in_a_batch_leaves_no_trace_in_what_sessions_keep() {
     let (delivered, _deliveries) = mpsc::channel();
     let node = Box::new(Arc::new(Together(Mutex::default())));
     let pipeline = Arc::new(pipeline::of_one_node("moody", node));
-    let mut batch: Vec<(Arc<dyn Lane>, Job)> = [1, 2, 5]
+    let mut batch: Vec<Running> = [1, 2, 5]
         .into_iter()
         .map(|frame| {
             let (pipeline, frames) = (Arc::clone(&pipeline), Mutex::new(VecDeque::from([frame])));
             let lane = Arc::new(Backlog { number: 0, pipeline, frames, delivered: delivered.clone() });
             let job = lane.take().unwrap();
-            (lane as Arc<dyn Lane>, job)
+            Some((lane as Arc<dyn Lane>, job))
         })
         .collect();
-    let kept = |batch: &[(Arc<dyn Lane>, Job)]| -> Vec<String> {
-        batch.iter().map(|(_, job)| format!("{:?}", job.state)).collect()
+    let kept = |batch: &[Running]| -> Vec<String> {
+        batch.iter().flatten().map(|(_, job)| format!("{:?}", job.state)).collect()
     };
     let before = kept(&batch);
-    let outcomes = workers.shared.run_together(&mut batch, &mut Scratch::default());
-    assert!(outcomes.iter().all(Option::is_none), "all are still to be run");
+    let failures = workers.shared.run_together(0, &mut batch, &mut Scratch::default());
+    assert!(failures.iter().all(Option::is_none), "all are still to be run");
     assert_eq!(kept(&batch), before);
-    assert!(run_alone(&mut batch[0].1, &mut Scratch::default()).is_ok());
+    let (_, first) = batch[0].as_mut().unwrap();
+    assert!(workers.shared.run_alone(0, first, &mut Scratch::default()).is_ok());
     assert_ne!(kept(&batch)[0], before[0], "a frame that runs is noted");
     assert!(workers.stop(PATIENCE));
+}
+
+/// Tells of each frame as it begins to run, alone, and waits with it until it is let go; fails on three at once.
+#[derive(Debug)]
+struct Held {
+    begun: Sender<u64>,
+    go: Mutex<Receiver<()>>,
+    max_batch: usize,
+}
+
+impl Node for Held {
+    fn needs(&self) -> ImageNeed {
+        ImageNeed::None
+    }
+
+    fn max_batch(&self) -> usize {
+        self.max_batch
+    }
+
+    fn run(&self, frame: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Payload, String> {
+        self.begun.send(frame.frame_index).unwrap();
+        self.go.lock().unwrap().recv_timeout(PATIENCE).map_err(|error| error.to_string())?;
+        Ok(Payload::default())
+    }
+
+    fn run_batch(&self, frames: &mut [NodeFrame<'_>], _: &mut Scaler) -> Vec<Result<Payload, String>> {
+        frames.iter().map(|_| Err("too many".to_owned())).collect()
+    }
+}
+
+/// A node that holds its frames, what it tells, and what lets it go on.
+fn held(max_batch: usize) -> (Box<dyn Node>, Receiver<u64>, Sender<()>) {
+    let ((begun, begins), (let_go, go)) = (mpsc::channel(), mpsc::channel());
+    (Box::new(Held { begun, go: Mutex::new(go), max_batch }), begins, let_go)
+}
+
+/// Serves one frame of each of three sessions, and sees that each is delivered before the next one runs.
+fn each_is_delivered_when_it_is_done(pipeline: Pipeline, begins: &Receiver<u64>, let_go: &Sender<()>) {
+    let served = Served::start(pipeline, &[&[1], &[2], &[3]]);
+    let mut before = 0;
+    for frame in [1, 2, 3] {
+        assert_eq!(begins.recv_timeout(PATIENCE), Ok(frame));
+        let rounds = served.workers.rounds()[0];
+        assert!(rounds > before, "the watchdog sees no worker that is stuck");
+        before = rounds;
+        let_go.send(()).unwrap();
+        if frame < 3 {
+            // The next one is held meanwhile.
+            assert_eq!(served.next(), (frame as usize - 1, frame, Ok("{}".to_owned())));
+        }
+    }
+    assert_eq!(served.next(), (2, 3, Ok("{}".to_owned())));
+    assert!(served.workers.stop(PATIENCE));
+}
+
+#[test]
+fn no_session_waits_for_anothers_run_at_a_node_that_takes_no_batches() {
+    let (node, begins, let_go) = held(1);
+    let together = Box::new(Empty);
+    each_is_delivered_when_it_is_done(pipeline::of_nodes("yard", [("all", together), ("one", node)]), &begins, &let_go);
+}
+
+#[test]
+fn no_session_waits_for_anothers_run_where_a_batch_failed() {
+    let (node, begins, let_go) = held(3);
+    each_is_delivered_when_it_is_done(pipeline::of_one_node("yard", node), &begins, &let_go);
+}
+
+/// Takes three frames at once, and gives nothing.
+#[derive(Debug)]
+struct Empty;
+
+impl Node for Empty {
+    fn needs(&self) -> ImageNeed {
+        ImageNeed::None
+    }
+
+    fn max_batch(&self) -> usize {
+        3
+    }
+
+    fn run(&self, _: &mut NodeFrame<'_>, _: &mut Scaler) -> Result<Payload, String> {
+        Ok(Payload::default())
+    }
 }
 
 /// Fails on every frame from 100 on; while it is broken, on the sample frame too.

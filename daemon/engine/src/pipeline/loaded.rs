@@ -113,14 +113,27 @@ impl Pipeline {
 
 /// A pipeline of one node, for tests of the rooms around it.
 #[cfg(test)]
-#[allow(clippy::expect_used)]
 pub fn of_one_node(id: &str, node: Box<dyn Node>) -> Pipeline {
+    of_nodes(id, [("node", node)])
+}
+
+/// A pipeline of nodes by id, each with the one before as its input, for tests.
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+pub fn of_nodes<const N: usize>(id: &str, nodes: [(&str, Box<dyn Node>); N]) -> Pipeline {
     use super::origin::Stamp;
 
-    let (image_need, max_batch) = (node.needs(), node.max_batch());
-    let gate = Gate { every: 1, when: None };
-    let nodes =
-        vec![PipelineNode { id: "node".to_owned(), kind: "test", inputs: Vec::new(), gate, device: Device::Cpu, node }];
+    let image_need = nodes.iter().fold(ImageNeed::None, |need, (_, node)| need.and(node.needs()));
+    let max_batch = nodes.iter().map(|(_, node)| node.max_batch()).max().unwrap_or(1);
+    let nodes = nodes.into_iter().enumerate().map(|(at, (id, node))| PipelineNode {
+        id: id.to_owned(),
+        kind: "test",
+        inputs: at.checked_sub(1).into_iter().collect(),
+        gate: Gate { every: 1, when: None },
+        device: Device::Cpu,
+        node,
+    });
+    let nodes = nodes.collect();
     let (id, name, file) = (id.to_owned(), id.to_owned(), PathBuf::from("/proc/self/exe"));
     let origin = Origin { file: Stamp::of(&file).expect("this program"), files: Vec::new() };
     Pipeline { id, name, file, nodes, image_need, origin, max_batch, metrics: None, comparisons: Vec::new() }

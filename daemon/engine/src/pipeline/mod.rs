@@ -30,9 +30,9 @@ pub mod tracking;
 
 pub use load::{LoadPlan, Rejection};
 use loaded::PipelineNode;
-#[cfg(test)]
-pub use loaded::of_one_node;
 pub use loaded::{Pipeline, PipelineView};
+#[cfg(test)]
+pub use loaded::{of_nodes, of_one_node};
 pub use one::load_one;
 pub use seen::Seen;
 pub use state::PipelineState;

@@ -5,15 +5,17 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::*;
 use base::config::Precision;
 use crate::pipeline::detection::{Bounds, Detection};
 use base::frame::{FrameData, PixelLayout, RawPicture, Rotation};
-use crate::pipeline::nodes::{self, Node, NodeSetup};
+use crate::pipeline::image::ImageNeed;
+use crate::pipeline::nodes::{self, Node, NodeFrame, NodeSetup, Payload};
 use crate::pipeline::of_one_node;
 use crate::pipeline::torch::Device;
+use crate::pipeline::{of_nodes, of_one_node};
 
 /// Notes the frames of each batch, and gives the number of each frame.
 #[derive(Debug, Default)]
@@ -82,11 +84,7 @@ impl<F: Fn(u64, &Map<String, Value>) -> Option<(&'static str, Value)> + Send + S
 
 /// A pipeline of two nodes, the second with the first as its input.
 fn of_two(first: Box<dyn Node>, second: Box<dyn Node>) -> Pipeline {
-    let mut pipeline = of_one_node("yard", first);
-    let mut behind = of_one_node("yard", second).nodes.remove(0);
-    (behind.id, behind.inputs) = ("behind".to_owned(), vec![0]);
-    pipeline.nodes.push(behind);
-    pipeline
+    of_nodes("yard", [("node", first), ("behind", second)])
 }
 
 /// The results of a session's frames, from the first number on.
@@ -210,7 +208,6 @@ fn a_frame_is_decoded_when_a_node_looks_at_it_and_else_not() {
 fn a_frame_that_cannot_be_decoded_leaves_nothing_of_the_nodes_before() {
     let number = |frame: u64, _: &Map<String, Value>| Some(("first", frame.into()));
     let mut pipeline = of_two(Box::new(Gives(number)), Box::new(Looking));
-    pipeline.image_need = ImageNeed::Whole;
     pipeline.nodes[0].gate.every = 2;
     let (sound, damaged) = sound_and_damaged();
     let results = results_of(&pipeline, &[&sound, &damaged, &sound, &damaged, &sound]);
@@ -242,8 +239,7 @@ fn a_node_that_needs_the_size_has_the_header_read() {
     let (sound, damaged) = sound_and_damaged();
     let size = || Some(r#"{"size":[64,48]}"#.to_owned());
     assert_eq!(results_of(&pipeline, &[&sound, &damaged]), [size(), size()]);
-    let mut behind = of_two(Box::new(Looking), Box::new(Measuring));
-    behind.image_need = ImageNeed::Whole;
+    let behind = of_two(Box::new(Looking), Box::new(Measuring));
     assert_eq!(results_of(&behind, &[&sound, &damaged]), [size(), None]);
 }
 
@@ -295,4 +291,48 @@ fn nodes_see_what_was_found_as_it_was_and_the_result_is_rounded() {
         let pipeline = of_two(Box::new(Finds(vec![person.clone()])), filter(&settings));
         assert_eq!(results_of(&pipeline, &[&frame]), [Some(format!("{{\"detections\":[{kept}]}}"))], "{settings}");
     }
+}
+
+/// [`Noting`] that takes one frame.
+#[derive(Debug, Default)]
+struct One(Noting);
+
+impl Node for One {
+    fn needs(&self) -> ImageNeed {
+        ImageNeed::None
+    }
+
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Payload, String> {
+        self.0.run(frame, scaler)
+    }
+}
+
+#[test]
+fn frames_meet_again_at_each_node_that_takes_several() {
+    let runs = Arc::new(Mutex::new(Vec::new()));
+    let noting = || Noting(Arc::clone(&runs));
+    let nodes: [(&str, Box<dyn Node>); 5] = [
+        ("a", Box::new(noting())),
+        ("b", Box::new(One(noting()))),
+        ("c", Box::new(One(noting()))),
+        ("d", Box::new(noting())),
+        ("e", Box::new(One(noting()))),
+    ];
+    let pipeline = of_nodes("yard", nodes);
+    let (frame, _) = sound_and_damaged();
+    let mut states: [PipelineState; 3] = Default::default();
+    let run = |(frame_index, state)| FrameRun { frame_index, frame: &frame, could_run_at: Instant::now(), state };
+    let mut frames: Vec<FrameRun<'_>> = (1..).zip(&mut states).map(run).collect();
+    let mut finished = Vec::new();
+    run_in_steps(&pipeline, &mut frames, &mut Scratch::default(), &mut |step| {
+        if let Step::Finished(place, _, result) = step {
+            assert_eq!(result.unwrap(), format!("{{\"seen\":{}}}", place + 1));
+            finished.push((place, runs.lock().unwrap().len()));
+        }
+    });
+    let all = vec![1, 2, 3];
+    let one_by_one = [vec![1], vec![1], vec![2], vec![2], vec![3], vec![3]];
+    let expected = [&[all.clone()][..], &one_by_one, &[all], &[vec![1], vec![2], vec![3]]].concat();
+    assert_eq!(*runs.lock().unwrap(), expected);
+    assert_eq!(finished, [(0, 9), (1, 10), (2, 11)], "each after its last run");
 }
