@@ -78,7 +78,7 @@ const CROSS: &[Package] = &[
 ];
 const ARM64: &[Package] = &[Package { name: "qemu-user-static", programs: &["qemu-aarch64-static"] }];
 const ARM64_MACHINE: &[Package] = &[Package { name: "qemu-system-arm", programs: &["qemu-system-aarch64"] }];
-const DEB: &[Package] = &[Package { name: "dpkg", programs: &["dpkg-deb"] }];
+const DEB: &[Package] = &[Package { name: "debhelper", programs: &["dh_builddeb"] }];
 const DEB_CHECK: &[Package] = &[Package { name: "lintian", programs: &["lintian"] }];
 const APPLIANCE: &[Package] = &[
     Package { name: "systemd-container", programs: &["systemd-nspawn"] },
@@ -224,8 +224,8 @@ mod tests {
         assert_eq!(names(&missing(For::Test, |program| !program.contains("chrom"))), ["chromium"]);
         assert_eq!(names(&missing(For::Vm, |program| !program.contains("qemu"))), ["qemu-system-x86"]);
         assert_eq!(names(&missing(For::Cross, |program| !program.contains("g++"))), ["g++", "g++-aarch64-linux-gnu"]);
-        assert_eq!(names(&missing(For::DebCheck, |program| program == "dpkg-deb")).last(), Some(&"lintian"));
-        assert_eq!(names(&missing(For::Deb, |program| program != "dpkg-deb")), ["dpkg"]);
+        assert_eq!(names(&missing(For::DebCheck, |program| program == "dh_builddeb")).last(), Some(&"lintian"));
+        assert_eq!(names(&missing(For::Deb, |program| program != "dh_builddeb")), ["debhelper"]);
         assert_eq!(names(&missing(For::Appliance, |program| !program.contains("nspawn"))), ["systemd-container"]);
         assert_eq!(names(&missing(For::Arm64, |program| !program.contains("qemu"))), ["qemu-user-static"]);
         assert_eq!(
@@ -236,10 +236,10 @@ mod tests {
     }
 
     #[test]
-    fn the_container_has_what_a_cross_build_needs() {
+    fn the_container_has_what_packages_for_boards_take() {
         let recipe = fs::read_to_string(crate::paths::root().join("cross/Dockerfile")).unwrap();
         let words: Vec<_> = recipe.split_whitespace().collect();
-        for package in missing(For::Cross, |_| false) {
+        for package in [For::Cross, For::Deb].into_iter().flat_map(|purpose| missing(purpose, |_| false)) {
             assert!(words.contains(&package.name), "{} is missing in cross/Dockerfile", package.name);
         }
     }

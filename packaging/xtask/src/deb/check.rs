@@ -19,13 +19,13 @@ use crate::skip::skip;
 use crate::{paths, shell};
 
 /// The packages' part of `cargo xtask test`, of what it has built: makes them, and checks them. A
-/// machine that cannot skips it and says why, but in CI that is a failure.
+/// machine that is not able to skips it and says why, but in CI that is a failure.
 ///
 /// # Errors
 /// When a package cannot be made or a check fails, or in CI when something is missing.
-pub fn after_tests(built: &Built) -> Result<Option<Packages>> {
+pub fn after_tests(built: &Built, able: Result<()>) -> Result<Option<Packages>> {
     let plan = trial_plan()?;
-    let programs = packages::ensure(For::DebCheck).and_then(|()| super::programs::of(built));
+    let programs = able.and_then(|()| super::programs::of(built));
     let programs = match programs {
         Ok(programs) => programs,
         Err(error) => return skip("the checks of the packages", error).map(|()| None),

@@ -10,16 +10,14 @@ use anyhow::{Context, Result};
 pub(super) struct Package {
     /// Its name.
     pub name: &'static str,
-    /// Its version, as Debian writes it.
-    pub version: String,
-    /// Debian's name of its architecture.
-    pub architecture: &'static str,
-    /// The other fields of its control file, in their order.
-    pub fields: Vec<(&'static str, String)>,
+    /// What debhelper reads of it, as other packages have it in a folder `debian`: who it is, its changes, its scripts.
+    pub about: Vec<Entry>,
     /// What it puts where.
     pub entries: Vec<Entry>,
-    /// The maintainer scripts: their names and sources.
-    pub scripts: Vec<(&'static str, PathBuf)>,
+    /// Its upstream changelog.
+    pub changes: Option<PathBuf>,
+    /// What stands for variables in its control file.
+    pub values: Vec<(&'static str, String)>,
     /// The time that all its files have, in seconds since 1970.
     pub time: u64,
 }
@@ -67,9 +65,10 @@ impl Entry {
         Self { place: place.into(), content: Content::Folder, mode: 0o755 }
     }
 
-    /// Whether an administrator's changes to it are kept: Debian's policy wants that of every file in `etc`.
-    pub(super) fn is_conffile(&self) -> bool {
-        self.place.starts_with("etc") && self.content != Content::Folder
+    /// Copies of the files of a folder, whose names are wanted, in another.
+    pub(super) fn files(place: impl AsRef<Path>, folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Self>> {
+        let files = files(folder)?.into_iter().filter(|(name, _)| wanted(name));
+        Ok(files.map(|(name, path)| Self::file(place.as_ref().join(name), &path)).collect())
     }
 }
 
@@ -85,16 +84,4 @@ pub(super) fn files(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     }
     files.sort();
     Ok(files)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_in_etc_are_the_administrators() {
-        assert!(Entry::text("etc/forgesyted/forgesyted.toml", "").is_conffile());
-        assert!(!Entry::folder("etc/forgesyted/pipelines.d").is_conffile());
-        assert!(!Entry::text("usr/share/doc/forgesyted/copyright", "").is_conffile());
-    }
 }

@@ -15,6 +15,10 @@ const FRONT: &str = "usr/bin/forgesyted";
 /// The program that is linked with libtorch, which lies in `../lib` beside it.
 const ENGINE: &str = "usr/lib/forgesyted/bin/forgesyted";
 const NAME: &str = "forgesyted";
+/// Who answers for its changes.
+const MAINTAINER: &str = "forgesyted developers <developers@forgesyted.invalid>";
+/// The service's environment, among the files about the package.
+const DEFAULT: &str = "default";
 
 /// Puts the package together.
 pub(super) fn package(programs: &Programs, arch: Arch, version: &str, source: &Source) -> Result<Package> {
@@ -22,46 +26,29 @@ pub(super) fn package(programs: &Programs, arch: Arch, version: &str, source: &S
     entries.extend(configuration(source)?);
     entries.extend(shipped(&source.root.join("config"))?);
     entries.extend(units(&source.root.join("systemd"))?);
-    entries.extend(guides::entries(&programs.guide, &super::day(source.time)?)?);
+    entries.extend(guides::completions(&programs.guide)?);
     entries.extend(documents::entries(&source.root.join("docs"))?);
-    entries.extend(about(arch, version, source)?);
-    let scripts = source.root.join("packaging/deb/forgesyted");
-    Ok(Package {
-        name: NAME,
-        version: version.to_owned(),
-        architecture: arch.debian(),
-        fields: fields(programs)?,
-        entries,
-        scripts: ["postinst", "prerm", "postrm"].map(|name| (name, scripts.join(name))).to_vec(),
-        time: source.time,
-    })
-}
-
-fn fields(programs: &Programs) -> Result<Vec<(&'static str, String)>> {
+    let crates = copyright::crates(arch)?;
+    entries.push(Entry::text(Path::new(documents::FOLDER).join("third-party-licences"), copyright::texts(&crates)?));
+    let mut about = Entry::files("", &source.packaging(NAME), |name| name != DEFAULT)?;
+    about.push(Entry::text("copyright", copyright::of_daemon(&crates)));
+    about.push(Entry::text("changelog", changelog(version, source)?));
+    about.extend(guides::manual(&programs.guide, &super::day(source.time)?)?);
     // What libtorch gives is the other package's matter: a board may have its own.
     let own = libtorch::LIBRARIES.iter().map(|&name| name.to_owned()).collect();
-    let mut depends = needs::relations(&[needs::of(&programs.front)?, needs::of(&programs.engine)?], &own)?;
-    // systemd-sysusers makes the user.
-    depends.push("systemd (>= 249)".to_owned());
+    let needs = needs::relations(&[needs::of(&programs.front)?, needs::of(&programs.engine)?], &own)?;
     let (from, before) = version::libtorch_range();
-    let other = super::LIBTORCH_NAME;
-    Ok(vec![
-        ("Maintainer", super::MAINTAINER.to_owned()),
-        ("Section", "video".to_owned()),
-        ("Priority", "optional".to_owned()),
-        ("Depends", depends.join(", ")),
-        // A daemon with a libtorch of its own does without. One that does not fit must not lie in its place.
-        ("Recommends", format!("{other} (>= {from}), {other} (<< {before})")),
-        ("Suggests", "avahi-daemon".to_owned()),
-        ("Breaks", format!("{other} (<< {from}), {other} (>= {before})")),
-        (
-            "Description",
-            "vision appliance: frames in, results of TorchScript models out\n A daemon that takes JPEG frames over \
-             WebSocket or from local cameras, runs\n TorchScript models on them, and answers each frame in real time.\n .\n \
-             It runs with the libtorch of the package forgesyted-libtorch, or with one of\n the machine's own that has CUDA."
-                .to_owned(),
-        ),
-    ])
+    let changes = Some(source.root.join("CHANGELOG.md"));
+    let values = vec![("needs:Depends", needs.join(", ")), ("libtorch:From", from), ("libtorch:Before", before)];
+    Ok(Package { name: NAME, about, entries, changes, values, time: source.time })
+}
+
+/// Debian's changelog, which leads to the project's own.
+fn changelog(version: &str, source: &Source) -> Result<String> {
+    let date = super::date(source.time)?;
+    Ok(format!(
+        "{NAME} ({version}) stable; urgency=medium\n\n  * See changelog.gz beside this file.\n\n -- {MAINTAINER}  {date}\n"
+    ))
 }
 
 /// What an administrator changes.
@@ -71,7 +58,7 @@ fn configuration(source: &Source) -> Result<Vec<Entry>> {
         Entry::file("etc/forgesyted/forgesyted.toml", &source.root.join("config/forgesyted.toml")),
         Entry::folder("etc/forgesyted/pipelines.d"),
         // It may hold the token.
-        Entry { mode: 0o640, ..Entry::file("etc/default/forgesyted", &packaging.join("deb/forgesyted/default")) },
+        Entry { mode: 0o640, ..Entry::file("etc/default/forgesyted", &source.packaging(NAME).join(DEFAULT)) },
         Entry::file("etc/avahi/services/forgesyted.service", &packaging.join("avahi/forgesyted.service")),
     ])
 }
@@ -80,11 +67,8 @@ fn configuration(source: &Source) -> Result<Vec<Entry>> {
 fn shipped(config: &Path) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for folder in ["pipelines", "models", "replay"] {
-        for (name, path) in content::files(&config.join(folder))? {
-            if !name.starts_with('.') {
-                entries.push(Entry::file(Path::new("usr/share/forgesyted").join(folder).join(name), &path));
-            }
-        }
+        let place = Path::new("usr/share/forgesyted").join(folder);
+        entries.extend(Entry::files(place, &config.join(folder), |name| !name.starts_with('.'))?);
     }
     Ok(entries)
 }
@@ -106,25 +90,6 @@ fn place_of_unit(name: &str) -> Result<PathBuf> {
         return Ok(Path::new("usr/lib/systemd/system").join(name));
     }
     bail!("systemd/{name} is of no kind that has a place in the package")
-}
-
-/// What Debian's policy wants in the folder of documents: licences and changes.
-fn about(arch: Arch, version: &str, source: &Source) -> Result<Vec<Entry>> {
-    let folder = Path::new(documents::FOLDER);
-    let crates = copyright::crates(arch)?;
-    let changes = std::fs::read(source.root.join("CHANGELOG.md"))?;
-    let entry = format!(
-        "{NAME} ({version}) stable; urgency=medium\n\n  * See changelog.gz beside this file.\n\n -- {}  {}\n",
-        super::MAINTAINER,
-        super::date(source.time)?
-    );
-    Ok(vec![
-        Entry::text(folder.join("copyright"), copyright::of_daemon(&crates)),
-        Entry::text(folder.join("third-party-licences.gz"), super::gzip(copyright::texts(&crates)?.as_bytes())?),
-        Entry::text(folder.join("changelog.gz"), super::gzip(&changes)?),
-        Entry::text(folder.join("changelog.Debian.gz"), super::gzip(entry.as_bytes())?),
-        Entry::text(Path::new("usr/share/lintian/overrides").join(NAME), source.overrides(NAME)?),
-    ])
 }
 
 #[cfg(test)]
@@ -214,6 +179,7 @@ mod tests {
         let entries = configuration(&source).unwrap();
         let default = entries.iter().find(|entry| entry.place == Path::new("etc/default/forgesyted")).unwrap();
         assert_eq!(default.mode & 0o007, 0);
-        assert_eq!(entries.iter().filter(|entry| entry.is_conffile()).count(), 3);
+        let files = entries.iter().filter(|entry| entry.content != Content::Folder);
+        assert_eq!(files.filter(|entry| entry.place.starts_with("etc")).count(), 3);
     }
 }

@@ -18,9 +18,7 @@ pub(super) fn entries(docs: &Path) -> Result<Vec<Entry>> {
         let page = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         entries.push(Entry::text(Path::new(FOLDER).join(name), in_package(&page)));
     }
-    for (name, path) in content::files(&docs.join("images"))? {
-        entries.push(Entry::file(Path::new(FOLDER).join("images").join(name), &path));
-    }
+    entries.extend(Entry::files(Path::new(FOLDER).join("images"), &docs.join("images"), |_| true)?);
     Ok(entries)
 }
 

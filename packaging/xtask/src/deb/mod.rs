@@ -29,15 +29,9 @@ use crate::cargo::Profile;
 use crate::packages::{self, For};
 use crate::{libtorch as libraries, paths, shell};
 pub use check::{after_tests, check, for_trial};
-pub use programs::Programs;
-use source::Source;
-use source::{date, day, gzip, time_of_change};
+pub use programs::{Programs, with_engine};
+use source::{Source, date, day};
 pub use verify::verify;
-
-/// Who answers for the packages.
-const MAINTAINER: &str = "forgesyted developers <developers@forgesyted.invalid>";
-/// The name of libtorch's package.
-const LIBTORCH_NAME: &str = "forgesyted-libtorch";
 
 /// Which packages to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,11 +107,9 @@ fn pack_in(plan: &Plan, programs: &Programs, work: &Path) -> Result<Packages> {
     let stage = work.join(format!("stage-{}", std::process::id()));
     let made = stripped(programs, plan, &stage).and_then(|programs| {
         let daemon = daemon::package(&programs, plan.target, &version, &source)?;
-        let libtorch = libtorch::package(&programs.libtorch, plan.target, &source)?;
-        Ok(Packages {
-            daemon: pack::pack(&daemon, plan.profile, &stage, &plan.out)?,
-            libtorch: pack::pack(&libtorch, plan.profile, &stage, &plan.out)?,
-        })
+        let libtorch = libtorch::package(&programs.libtorch, &source)?;
+        let packed = |package| pack::pack(package, plan.target, plan.profile, &stage, &plan.out);
+        Ok(Packages { daemon: packed(&daemon)?, libtorch: packed(&libtorch)? })
     });
     // Best effort: it may not be there.
     let _ = std::fs::remove_dir_all(&stage);

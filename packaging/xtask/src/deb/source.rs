@@ -1,12 +1,10 @@
 //! The checkout that packages are made from: its files, and its time.
 
 use std::env;
-use std::fs;
-use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::{paths, shell};
 
@@ -33,10 +31,9 @@ impl Source {
         Ok(Self { root, time })
     }
 
-    /// What lintian is told about a package, each with its reason.
-    pub(super) fn overrides(&self, package: &str) -> Result<String> {
-        let path = self.root.join("packaging/deb").join(format!("{package}.lintian-overrides"));
-        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    /// The folder of files about a package.
+    pub(super) fn packaging(&self, package: &str) -> PathBuf {
+        self.root.join("packaging/deb").join(package)
     }
 }
 
@@ -53,36 +50,13 @@ pub(super) fn day(time: u64) -> Result<String> {
     Ok(shell::output(date.args(["--utc", "+%Y-%m-%d", "--date"]).arg(format!("@{time}")))?.trim().to_owned())
 }
 
-/// The time of the newest entry of a changelog, which has to be about this version.
-pub(super) fn time_of_change(changes: &str, version: &str) -> Result<u64> {
-    let first = changes.lines().next().unwrap_or_default();
-    if !first.contains(&format!(" ({version}) ")) {
-        bail!("the changelog of the package begins with \"{first}\": write an entry for {version}");
-    }
-    let line = changes.lines().find_map(|line| line.strip_prefix(" -- ")).context("a changelog's entry has no end")?;
-    let (_, time) = line.split_once(">  ").context("a changelog's entry has no date")?;
-    let mut date = Command::new("date");
-    let seconds = shell::output(date.args(["--utc", "+%s", "--date", time]).env("LC_ALL", "C"))?;
-    seconds.trim().parse().context("a changelog's date is none")
-}
-
-/// Compresses a document without naming it or its time.
-pub(super) fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut gzip = Command::new("gzip");
-    gzip.args(["-9", "--no-name"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = gzip.spawn().context("cannot start gzip")?;
-    let mut input = child.stdin.take().context("gzip has no input")?;
-    let output = std::thread::scope(|scope| {
-        // Both ends at once, or a long text would fill the pipe.
-        let writing = scope.spawn(move || input.write_all(bytes));
-        let output = child.wait_with_output();
-        writing.join().ok().transpose().and(output)
-    });
-    let output = output.context("cannot compress with gzip")?;
-    if !output.status.success() {
-        bail!("gzip failed ({})", output.status);
-    }
-    Ok(output.stdout)
+/// The version and the time of the newest entry of a changelog.
+pub(super) fn last_change(changelog: &Path) -> Result<(String, u64)> {
+    let ask = |field: &str| {
+        let mut parse = Command::new("dpkg-parsechangelog");
+        Ok::<_, anyhow::Error>(shell::output(parse.arg("-l").arg(changelog).args(["-S", field]))?.trim().to_owned())
+    };
+    Ok((ask("Version")?, ask("Timestamp")?.parse().context("a changelog's date is none")?))
 }
 
 #[cfg(test)]
@@ -92,19 +66,13 @@ mod tests {
     #[test]
     fn a_changelog_says_when() {
         let changes = "a (1.0-1) stable; urgency=low\n\n  * New.\n\n -- A <a@b.c>  Fri, 20 Nov 2026 12:00:00 +0000\n";
-        assert_eq!(time_of_change(changes, "1.0-1").unwrap(), 1_795_176_000);
         assert_eq!(date(1_795_176_000).unwrap(), "Fri, 20 Nov 2026 12:00:00 +0000");
         assert_eq!(day(1_795_176_000).unwrap(), "2026-11-20");
-        let error = time_of_change(changes, "1.0-2").unwrap_err().to_string();
-        assert!(error.ends_with("write an entry for 1.0-2"), "{error}");
-    }
-
-    #[test]
-    fn what_is_compressed_has_neither_name_nor_time() {
-        let long = b"all work and no play ".repeat(100_000);
-        let packed = gzip(&long).unwrap();
-        // RFC 1952: no flags, no time.
-        assert_eq!(packed.get(..8).unwrap(), [0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
-        assert!(packed == gzip(&long).unwrap() && packed.len() < long.len() / 100);
+        if shell::on_path("dpkg-parsechangelog").is_some() {
+            let file = env::temp_dir().join(format!("xtask-changelog-{}", std::process::id()));
+            std::fs::write(&file, changes).unwrap();
+            assert_eq!(last_change(&file).unwrap(), ("1.0-1".to_owned(), 1_795_176_000));
+            std::fs::remove_file(&file).unwrap();
+        }
     }
 }

@@ -38,6 +38,8 @@ pub const DIST_VARIABLE: &str = "FORGESYTED_TEST_DIST";
 /// When a tool cannot be had, the build or a test fails.
 pub fn test(arguments: &[String]) -> Result<()> {
     setup::setup(For::Test)?;
+    // First: tests of the packaging use the same tools.
+    let can_pack = packages::ensure(For::DebCheck);
     let promtool = tools::promtool()?;
     let python = tools::python_packages()?;
     let node = match tools::check_node() {
@@ -76,7 +78,7 @@ pub fn test(arguments: &[String]) -> Result<()> {
     shell::step("cargo test", || shell::run(&mut test))?;
     // Arguments choose among the tests of cargo; the others have commands of their own.
     if arguments.is_empty() {
-        let packages = deb::after_tests(&built)?;
+        let packages = deb::after_tests(&built, can_pack)?;
         vm::after_tests(&built, &tree, packages.as_ref())?;
         if let Some(packages) = packages {
             appliance::after_tests(&built, &packages)?;
