@@ -1,37 +1,32 @@
 //! Which versions of the C and C++ libraries a program asks for, and whether the oldest board has them.
 
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
-use object::elf::FileHeader64;
-use object::endian::Endianness;
-use object::read::elf::FileHeader;
+use anyhow::{Result, bail};
+
+use crate::shell;
+
+/// Libraries by their soname, and the versions of their symbols that are asked for, such as `GLIBC_2.34`.
+pub(crate) type Needs = BTreeMap<String, BTreeSet<String>>;
 
 /// Of each family of versions, the newest that a board has: those of Ubuntu 22.04, on which JetPack 6 is built, have
 /// these and some more.
 const NEWEST: &[(&str, &str)] =
     &[("GLIBC_", "2.34"), ("GLIBCXX_", "3.4.29"), ("CXXABI_", "1.3.13"), ("GCC_", "12.0.0")];
 
-/// A version of a library that a program asks for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Needed {
-    /// The library, such as `libc.so.6`.
-    pub library: String,
-    /// The version's name, such as `GLIBC_2.34`.
-    pub version: String,
-}
-
 /// Checks that a program or library of 64 bits runs with the C and C++ libraries of the oldest board.
 ///
 /// # Errors
 /// When it asks for newer ones, or cannot be read.
 pub fn check(path: &Path) -> Result<()> {
-    let newer: Vec<String> = needed(path)?
-        .into_iter()
-        .filter(|needed| is_newer(&needed.version))
-        .map(|needed| format!("{} of {}", needed.version, needed.library))
-        .collect();
+    let mut newer = Vec::new();
+    for (library, versions) in needs(path)? {
+        newer.extend(
+            versions.iter().filter(|version| is_newer(version)).map(|version| format!("{version} of {library}")),
+        );
+    }
     if newer.is_empty() {
         return Ok(());
     }
@@ -43,33 +38,32 @@ pub fn check(path: &Path) -> Result<()> {
     )
 }
 
-/// What a program or library of 64 bits asks for.
+/// What a program or library of any architecture asks for.
 ///
 /// # Errors
-/// When it cannot be read.
-pub fn needed(path: &Path) -> Result<Vec<Needed>> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    read(&bytes).with_context(|| format!("{} is no ELF file of 64 bits that can be read", path.display()))
+/// When it is none.
+pub(crate) fn needs(path: &Path) -> Result<Needs> {
+    let mut objdump = Command::new("objdump");
+    Ok(read(&shell::output(objdump.arg("--private-headers").arg(path).env("LC_ALL", "C"))?))
 }
 
-fn read(bytes: &[u8]) -> object::Result<Vec<Needed>> {
-    let header = FileHeader64::<Endianness>::parse(bytes)?;
-    let endian = header.endian()?;
-    let sections = header.sections(endian, bytes)?;
-    let mut all = Vec::new();
-    let Some((mut libraries, strings)) = sections.gnu_verneed(endian, bytes)? else {
-        return Ok(all);
-    };
-    let strings = sections.strings(endian, bytes, strings)?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    while let Some((library, mut versions)) = libraries.next()? {
-        let library = text(library.file(endian, strings)?);
-        while let Some(version) = versions.next()? {
-            all.push(Needed { library: library.clone(), version: text(version.name(endian, strings)?) });
+/// Reads lines such as `NEEDED libc.so.6`, `required from libc.so.6:` and, below that, `0x09691a75 0x00 02 GLIBC_2.2.5`.
+fn read(headers: &str) -> Needs {
+    let mut needs = Needs::new();
+    let mut from = None;
+    for line in headers.lines() {
+        match *line.split_whitespace().collect::<Vec<_>>() {
+            ["NEEDED", library] => _ = needs.entry(library.to_owned()).or_default(),
+            ["required", "from", library] => from = Some(library.trim_end_matches(':').to_owned()),
+            [_, _, _, version] => {
+                if let Some(versions) = from.as_ref().and_then(|library| needs.get_mut(library)) {
+                    versions.insert(version.to_owned());
+                }
+            }
+            _ => {}
         }
     }
-    all.sort();
-    Ok(all)
+    needs
 }
 
 /// Whether a version is newer than what the boards have; one of another family comes with our own libraries.
@@ -105,11 +99,19 @@ mod tests {
 
     #[test]
     fn what_this_very_program_needs_is_read() {
-        let needed = needed(&std::env::current_exe().unwrap()).unwrap();
-        assert!(
-            needed.iter().any(|one| one.library == "libc.so.6" && one.version.starts_with("GLIBC_2.")),
-            "{needed:?}"
-        );
-        assert!(read(b"#!/bin/sh\n").is_err());
+        let needs = needs(&std::env::current_exe().unwrap()).unwrap();
+        assert!(needs["libc.so.6"].iter().any(|version| version.starts_with("GLIBC_2.")), "{needs:?}");
+        assert!(super::needs(Path::new("/etc/passwd")).is_err());
+        assert!(super::needs(Path::new("/no/such/file")).is_err());
+    }
+
+    #[test]
+    fn a_library_is_asked_for_with_and_without_versions() {
+        let headers = "\nDynamic Section:\n  NEEDED               libz.so.1\n  NEEDED               libc.so.6\n  \
+                       SONAME               libx.so\n\nVersion definitions:\n1 0x01 0x0ae0e2b2 LIBX_1\n\nVersion \
+                       References:\n  required from libc.so.6:\n    0x06969194 0x00 06 GLIBC_2.14\n    0x0d696914 0x00 05 \
+                       GLIBC_2.4\n";
+        let read: Vec<_> = read(headers).into_iter().map(|(library, versions)| (library, versions.len())).collect();
+        assert_eq!(read, [("libc.so.6".to_owned(), 2), ("libz.so.1".to_owned(), 0)]);
     }
 }

@@ -8,6 +8,7 @@ use super::content::{self, Entry, Package};
 use super::programs::Programs;
 use super::{Source, copyright, documents, guides, needs, version};
 use crate::arch::Arch;
+use crate::cross::symbols;
 use crate::libtorch;
 
 /// The program that finds a libtorch and starts the other one.
@@ -36,7 +37,7 @@ pub(super) fn package(programs: &Programs, arch: Arch, version: &str, source: &S
     about.extend(guides::manual(&programs.guide, &super::day(source.time)?)?);
     // What libtorch gives is the other package's matter: a board may have its own.
     let own = libtorch::LIBRARIES.iter().map(|&name| name.to_owned()).collect();
-    let needs = needs::relations(&[needs::of(&programs.front)?, needs::of(&programs.engine)?], &own)?;
+    let needs = needs::relations(&[symbols::needs(&programs.front)?, symbols::needs(&programs.engine)?], &own)?;
     let (from, before) = version::libtorch_range();
     let changes = Some(source.root.join("CHANGELOG.md"));
     let values = vec![("needs:Depends", needs.join(", ")), ("libtorch:From", from), ("libtorch:Before", before)];

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 
 use super::content::{Entry, Package, files};
 use super::{Source, needs, source};
+use crate::cross::symbols;
 use crate::libtorch::TORCH_VERSION;
 
 const NAME: &str = "forgesyted-libtorch";
@@ -31,7 +32,7 @@ pub(super) fn package(folder: &Path, source: &Source) -> Result<Package> {
     if !version.starts_with(&format!("{TORCH_VERSION}-")) {
         bail!("the changelog of {NAME} begins with {version}: write an entry for a version of {TORCH_VERSION}");
     }
-    let wanted: Vec<_> = libraries.iter().map(|(_, path)| needs::of(path)).collect::<Result<_>>()?;
+    let wanted: Vec<_> = libraries.iter().map(|(_, path)| symbols::needs(path)).collect::<Result<_>>()?;
     let own: BTreeSet<String> = libraries.into_iter().map(|(name, _)| name).collect();
     let needs = needs::relations(&wanted, &own)?.join(", ");
     let values = vec![("needs:Depends", needs), ("libtorch:From", TORCH_VERSION.to_owned())];

@@ -1,16 +1,11 @@
-//! What programs and libraries ask of the system that they run on, read from the files themselves: the same on every
-//! machine that builds, for every architecture.
+//! Which of Debian's packages programs and libraries ask for: the same on every machine that builds, for every architecture.
+//! dpkg-shlibdeps would need the libraries of a board on it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-use object::elf::{DT_NEEDED, FileHeader64};
-use object::endian::Endianness;
-use object::read::elf::FileHeader;
+use anyhow::{Result, bail};
 
-use crate::cross::symbols;
+use crate::cross::symbols::Needs;
 
 /// Parts of glibc that are libraries of their own.
 const GLIBC: &[&str] =
@@ -31,33 +26,6 @@ const LIBSTDCXX: &[(&str, &str)] = &[
 const NEWEST: &[(&str, &str)] = &[("GLIBCXX_", "3.4.34"), ("CXXABI_", "1.3.16")];
 /// What the oldest system has that the packages are for: on older ones nothing was ever tried, so none is let in.
 const OLDEST: &[(&str, &str)] = &[("libc6", "2.34"), ("libstdc++6", "11")];
-
-/// Libraries by their soname, and the versions of their symbols that are asked for.
-pub(super) type Needs = BTreeMap<String, BTreeSet<String>>;
-
-/// What one program or library of 64 bits asks for.
-///
-/// # Errors
-/// When it cannot be read.
-pub(super) fn of(file: &Path) -> Result<Needs> {
-    let what = || format!("{} is no ELF file of 64 bits that can be read", file.display());
-    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let mut needs: Needs =
-        libraries(&bytes).with_context(what)?.into_iter().map(|name| (name, BTreeSet::new())).collect();
-    for symbols::Needed { library, version } in symbols::needed(file)? {
-        needs.entry(library).or_default().insert(version);
-    }
-    Ok(needs)
-}
-
-/// The libraries that are loaded with a file.
-fn libraries(bytes: &[u8]) -> object::Result<Vec<String>> {
-    let header = FileHeader64::<Endianness>::parse(bytes)?;
-    let endian = header.endian()?;
-    let dynamic = header.sections(endian, bytes)?.dynamic_table(endian, bytes)?;
-    let needed = dynamic.iter().filter(|entry| entry.tag == DT_NEEDED);
-    needed.map(|entry| Ok(String::from_utf8_lossy(dynamic.string(entry)?).into_owned())).collect()
-}
 
 /// The relations of a package that consists of these files, such as `libc6 (>= 2.34)`; what a file of the package itself
 /// gives is no need.
@@ -149,12 +117,5 @@ mod tests {
         assert_eq!(error, "a file needs the library libc10.so, and no package that would bring it is known");
         let newer = needs(&[("libstdc++.so.6", &["GLIBCXX_3.4.99"])]);
         assert!(relations(&[newer], &names(&[])).unwrap_err().to_string().contains("GLIBCXX_3.4.99"));
-    }
-
-    #[test]
-    fn this_program_says_what_it_needs() {
-        let needs = of(&std::env::current_exe().unwrap()).unwrap();
-        assert!(needs["libc.so.6"].iter().any(|version| version.starts_with("GLIBC_2.")), "{needs:?}");
-        assert!(of(Path::new("/no/such/file")).is_err());
     }
 }
