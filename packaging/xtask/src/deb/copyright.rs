@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::content;
+use super::work::files;
 use crate::arch::Arch;
 use crate::{cargo, shell};
 
@@ -135,7 +135,7 @@ fn licence_files(folder: &Path) -> Result<Vec<PathBuf>> {
     folders.extend(inner);
     let mut found = Vec::new();
     for folder in folders {
-        found.extend(content::files(&folder)?.into_iter().filter(|(name, _)| is_licence(name)).map(|(_, path)| path));
+        found.extend(files(&folder)?.into_iter().filter(|(name, _)| is_licence(name)).map(|(_, path)| path));
     }
     Ok(found)
 }

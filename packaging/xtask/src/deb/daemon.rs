@@ -1,47 +1,65 @@
 //! The package `forgesyted`: which file of the build and of the checkout goes where.
 
-use std::path::{Path, PathBuf};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 
-use super::content::{self, Entry, Package};
+use super::pack::Words;
 use super::programs::Programs;
+use super::work::{Work, copy, write};
 use super::{Source, copyright, documents, guides, needs, version};
 use crate::arch::Arch;
 use crate::cross::symbols;
 use crate::libtorch;
 
+const NAME: &str = "forgesyted";
 /// The program that finds a libtorch and starts the other one.
 const FRONT: &str = "usr/bin/forgesyted";
 /// The program that is linked with libtorch, which lies in `../lib` beside it.
 const ENGINE: &str = "usr/lib/forgesyted/bin/forgesyted";
-const NAME: &str = "forgesyted";
+/// The daemon's user, and where systemd looks for it.
+const USER: (&str, &str) = ("systemd/forgesyted.sysusers.conf", "usr/lib/sysusers.d/forgesyted.conf");
+/// The service's environment.
+const ENVIRONMENT: &str = "etc/default/forgesyted";
 /// Who answers for its changes.
 const MAINTAINER: &str = "forgesyted developers <developers@forgesyted.invalid>";
-/// The service's environment, among the files about the package.
-const DEFAULT: &str = "default";
 
-/// Puts the package together.
-pub(super) fn package(programs: &Programs, arch: Arch, version: &str, source: &Source) -> Result<Package> {
-    let mut entries = vec![Entry::program(FRONT, &programs.front), Entry::program(ENGINE, &programs.engine)];
-    entries.extend(configuration(source)?);
-    entries.extend(shipped(&source.root.join("config"))?);
-    entries.extend(units(&source.root.join("systemd"))?);
-    entries.extend(guides::completions(&programs.guide)?);
-    entries.extend(documents::entries(&source.root.join("docs"))?);
+/// Lays out the package in `stage`: what is made here, beside the files that `debian/install` names.
+pub(super) fn lay_out(
+    programs: &Programs,
+    arch: Arch,
+    version: &str,
+    source: &Source,
+    stage: &Path,
+) -> Result<(Work, Words)> {
+    let work = Work::begin(NAME, &source.packaging(NAME), &source.root, stage)?;
+    copy(&programs.front, &work.place(FRONT)?)?;
+    copy(&programs.engine, &work.place(ENGINE)?)?;
+    copy(&source.root.join(USER.0), &work.place(USER.1)?)?;
+    environment(&work, source)?;
+    guides::lay_out(&work, &programs.guide, &super::day(source.time)?)?;
+    for (name, page) in documents::pages(&source.root.join("docs"))? {
+        write(&work.place(Path::new(documents::FOLDER).join(name))?, &page)?;
+    }
     let crates = copyright::crates(arch)?;
-    entries.push(Entry::text(Path::new(documents::FOLDER).join("third-party-licences"), copyright::texts(&crates)?));
-    let mut about = Entry::files("", &source.packaging(NAME), |name| name != DEFAULT)?;
-    about.push(Entry::text("copyright", copyright::of_daemon(&crates)));
-    about.push(Entry::text("changelog", changelog(version, source)?));
-    about.extend(guides::manual(&programs.guide, &super::day(source.time)?)?);
+    write(&work.place(Path::new(documents::FOLDER).join("third-party-licences"))?, &copyright::texts(&crates)?)?;
+    write(&work.about("copyright")?, &copyright::of_daemon(&crates))?;
+    write(&work.about("changelog")?, &changelog(version, source)?)?;
     // What libtorch gives is the other package's matter: a board may have its own.
     let own = libtorch::LIBRARIES.iter().map(|&name| name.to_owned()).collect();
     let needs = needs::relations(&[symbols::needs(&programs.front)?, symbols::needs(&programs.engine)?], &own)?;
     let (from, before) = version::libtorch_range();
-    let changes = Some(source.root.join("CHANGELOG.md"));
     let values = vec![("needs:Depends", needs.join(", ")), ("libtorch:From", from), ("libtorch:Before", before)];
-    Ok(Package { name: NAME, about, entries, changes, values, time: source.time })
+    Ok((work, Words { values, changes: Some(source.root.join("CHANGELOG.md")), time: source.time }))
+}
+
+/// It may hold the token.
+fn environment(work: &Work, source: &Source) -> Result<()> {
+    let place = work.place(ENVIRONMENT)?;
+    copy(&source.packaging(NAME).join("default"), &place)?;
+    fs::set_permissions(&place, Permissions::from_mode(0o640)).context("cannot hide the service's environment")
 }
 
 /// Debian's changelog, which leads to the project's own.
@@ -52,71 +70,53 @@ fn changelog(version: &str, source: &Source) -> Result<String> {
     ))
 }
 
-/// What an administrator changes.
-fn configuration(source: &Source) -> Result<Vec<Entry>> {
-    let packaging = source.root.join("packaging");
-    Ok(vec![
-        Entry::file("etc/forgesyted/forgesyted.toml", &source.root.join("config/forgesyted.toml")),
-        Entry::folder("etc/forgesyted/pipelines.d"),
-        // It may hold the token.
-        Entry { mode: 0o640, ..Entry::file("etc/default/forgesyted", &source.packaging(NAME).join(DEFAULT)) },
-        Entry::file("etc/avahi/services/forgesyted.service", &packaging.join("avahi/forgesyted.service")),
-    ])
-}
-
-/// The pipelines, models and clips that ship.
-fn shipped(config: &Path) -> Result<Vec<Entry>> {
-    let mut entries = Vec::new();
-    for folder in ["pipelines", "models", "replay"] {
-        let place = Path::new("usr/share/forgesyted").join(folder);
-        entries.extend(Entry::files(place, &config.join(folder), |name| !name.starts_with('.'))?);
-    }
-    Ok(entries)
-}
-
-/// The files for systemd, each in the folder of its kind.
-fn units(folder: &Path) -> Result<Vec<Entry>> {
-    content::files(folder)?.iter().map(|(name, path)| Ok(Entry::file(place_of_unit(name)?, path))).collect()
-}
-
-fn place_of_unit(name: &str) -> Result<PathBuf> {
-    let conf = |kind: &str| name.strip_suffix(&format!(".{kind}.conf")).map(|start| format!("{start}.conf"));
-    if let Some(name) = conf("sysusers") {
-        return Ok(Path::new("usr/lib/sysusers.d").join(name));
-    }
-    if let Some(name) = conf("tmpfiles") {
-        return Ok(Path::new("usr/lib/tmpfiles.d").join(name));
-    }
-    if name.ends_with(".service") || name.ends_with(".socket") {
-        return Ok(Path::new("usr/lib/systemd/system").join(name));
-    }
-    bail!("systemd/{name} is of no kind that has a place in the package")
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::content::Content;
+    use std::path::PathBuf;
+
+    use super::super::work::files;
     use super::*;
+    use crate::{cache, paths, shell};
+
+    /// The files of the checkout that the package has as they are, and their places in it.
+    fn installed() -> Vec<(PathBuf, PathBuf)> {
+        let source = Source::of_checkout().unwrap();
+        let list = fs::read_to_string(source.packaging(NAME).join("install")).unwrap();
+        let mut all = vec![
+            (source.root.join(USER.0), USER.1.into()),
+            (source.packaging(NAME).join("default"), ENVIRONMENT.into()),
+        ];
+        for line in list.lines() {
+            let (patterns, folder) = line.rsplit_once(' ').unwrap();
+            let mut expand = std::process::Command::new("sh");
+            expand.args(["-c", &format!("printf '%s\\n' {patterns}")]).current_dir(&source.root);
+            for file in shell::output(&mut expand).unwrap().lines().map(|file| source.root.join(file)) {
+                assert!(file.is_file(), "there is no {}", file.display());
+                all.push((file.clone(), Path::new(folder).join(file.file_name().unwrap())));
+            }
+        }
+        all
+    }
 
     #[test]
     fn files_for_systemd_have_their_places() {
-        for (name, place) in [
-            ("forgesyted.service", "usr/lib/systemd/system/forgesyted.service"),
-            ("forgesyted.socket", "usr/lib/systemd/system/forgesyted.socket"),
-            ("forgesyted.sysusers.conf", "usr/lib/sysusers.d/forgesyted.conf"),
-            ("forgesyted.tmpfiles.conf", "usr/lib/tmpfiles.d/forgesyted.conf"),
-        ] {
-            assert_eq!(place_of_unit(name).unwrap(), Path::new(place));
+        let installed = installed();
+        for (_, file) in files(&paths::root().join("systemd")).unwrap() {
+            let place = installed.iter().find(|(source, _)| *source == file).map(|(_, place)| place);
+            let folder = place.unwrap_or_else(|| panic!("{} is in no package", file.display())).parent().unwrap();
+            let kind = if file.ends_with("forgesyted.sysusers.conf") { "sysusers.d" } else { "systemd/system" };
+            assert_eq!(folder, Path::new("usr/lib").join(kind), "{}", file.display());
         }
-        assert!(place_of_unit("README").is_err());
     }
 
     #[test]
     fn what_ships_is_what_lies_in_config() {
-        let entries = shipped(&crate::paths::config()).unwrap();
-        for place in ["pipelines/scene.toml", "models/scene.pt", "replay/demo.mjpeg"] {
-            let place = Path::new("usr/share/forgesyted").join(place);
-            assert!(entries.iter().any(|entry| entry.place == place && entry.mode == 0o644), "{}", place.display());
+        let installed = installed();
+        for folder in ["pipelines", "models", "replay"] {
+            for (name, _) in files(&paths::config().join(folder)).unwrap() {
+                let place = Path::new("usr/share/forgesyted").join(folder).join(name);
+                assert!(installed.iter().any(|(_, installed)| *installed == place), "{}", place.display());
+            }
         }
     }
 
@@ -130,28 +130,24 @@ mod tests {
     #[test]
     fn every_page_that_a_file_or_a_message_names_is_in_the_package() {
         let source = Source::of_checkout().unwrap();
-        let pages = documents::entries(&source.root.join("docs")).unwrap();
-        let is_there = |name: &str| pages.iter().any(|page| page.place == Path::new(documents::FOLDER).join(name));
-        let installed = format!("/{}/", documents::FOLDER);
-        let mut files = configuration(&source).unwrap();
-        files.extend(shipped(&source.root.join("config")).unwrap());
-        files.extend(units(&source.root.join("systemd")).unwrap());
+        let pages = documents::pages(&source.root.join("docs")).unwrap();
+        let is_there = |name: &str| pages.iter().any(|(page, _)| page == name);
+        let folder = format!("/{}/", documents::FOLDER);
         let mut named = 0;
-        for entry in files {
-            let Content::File(path) = entry.content else { continue };
+        for (path, _) in installed() {
             // Models and clips are no text.
             let Ok(text) = std::fs::read_to_string(&path) else { continue };
-            for name in pages_after(&text, &installed) {
+            for name in pages_after(&text, &folder) {
                 assert!(is_there(name), "{} names {name}", path.display());
                 named += 1;
             }
-            let bare = text.lines().find(|line| line.replace(&installed, "").contains("docs/"));
+            let bare = text.lines().find(|line| line.replace(&folder, "").contains("docs/"));
             assert_eq!(bare, None, "{} names a page by a path that the package does not have", path.display());
         }
         assert!(named >= 7, "{named}");
         let mut told = 0;
         for (path, text) in sources(&source.root.join("daemon")) {
-            for name in pages_after(&text, "document(\"").into_iter().chain(pages_after(&text, &installed)) {
+            for name in pages_after(&text, "document(\"").into_iter().chain(pages_after(&text, &folder)) {
                 assert!(is_there(name), "{} names {name}", path.display());
                 told += 1;
             }
@@ -177,10 +173,12 @@ mod tests {
     #[test]
     fn the_token_is_for_root_only() {
         let source = Source::of_checkout().unwrap();
-        let entries = configuration(&source).unwrap();
-        let default = entries.iter().find(|entry| entry.place == Path::new("etc/default/forgesyted")).unwrap();
-        assert_eq!(default.mode & 0o007, 0);
-        let files = entries.iter().filter(|entry| entry.content != Content::Folder);
-        assert_eq!(files.filter(|entry| entry.place.starts_with("etc")).count(), 3);
+        let stage = std::env::temp_dir().join(format!("xtask-token-{}", std::process::id()));
+        let work = Work::begin(NAME, &source.packaging(NAME), &source.root, &stage).unwrap();
+        environment(&work, &source).unwrap();
+        let about = fs::metadata(work.place(ENVIRONMENT).unwrap()).unwrap();
+        assert_eq!(about.permissions().mode() & 0o007, 0);
+        assert_eq!(installed().iter().filter(|(_, place)| place.starts_with("etc")).count(), 3);
+        cache::remove(&stage).unwrap();
     }
 }

@@ -1,25 +1,24 @@
 //! The pages of `docs/` as the package has them: side by side in its folder of documents, with links that lead somewhere there.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::content::{self, Entry};
+use super::work::files;
 
 /// The folder of the package's documents.
 pub(super) const FOLDER: &str = "usr/share/doc/forgesyted";
 /// What pages link to that the package has elsewhere: its place in the checkout, seen from a page, and in the package.
 const ELSEWHERE: &[(&str, &str)] = &[("../config/forgesyted.toml", "../../../../etc/forgesyted/forgesyted.toml")];
 
-/// The pages and their pictures, of this folder.
-pub(super) fn entries(docs: &Path) -> Result<Vec<Entry>> {
-    let mut entries = Vec::new();
-    for (name, path) in content::files(docs)?.into_iter().filter(|(name, _)| name.ends_with(".md")) {
-        let page = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        entries.push(Entry::text(Path::new(FOLDER).join(name), in_package(&page)));
-    }
-    entries.extend(Entry::files(Path::new(FOLDER).join("images"), &docs.join("images"), |_| true)?);
-    Ok(entries)
+/// The names of the pages of this folder, and their texts.
+pub(super) fn pages(docs: &Path) -> Result<Vec<(String, String)>> {
+    let read = |(name, path): (String, PathBuf)| {
+        let page = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok((name, in_package(&page)))
+    };
+    files(docs)?.into_iter().filter(|(name, _)| name.ends_with(".md")).map(read).collect()
 }
 
 /// A page whose links out of `docs/` are gone, all but their words: the package has no sources.
@@ -43,18 +42,8 @@ fn in_package(page: &str) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::content::Content;
     use super::*;
     use crate::paths;
-
-    fn pages() -> Vec<(String, String)> {
-        let entries = entries(&paths::root().join("docs")).unwrap();
-        let text = |entry: Entry| match entry.content {
-            Content::Text(text) => Some((entry.place.display().to_string(), String::from_utf8(text).unwrap())),
-            _ => None,
-        };
-        entries.into_iter().filter_map(text).collect()
-    }
 
     #[test]
     fn links_to_sources_keep_their_words() {
@@ -70,14 +59,13 @@ mod tests {
 
     #[test]
     fn every_link_of_a_page_leads_to_something_of_the_package() {
-        let places: BTreeSet<String> = entries(&paths::root().join("docs"))
-            .unwrap()
-            .iter()
-            .map(|entry| entry.place.strip_prefix(FOLDER).unwrap().display().to_string())
-            .collect();
+        let docs = paths::root().join("docs");
+        let pages = pages(&docs).unwrap();
+        let pictures = files(&docs.join("images")).unwrap().into_iter().map(|(name, _)| format!("images/{name}"));
+        let places: BTreeSet<String> = pages.iter().map(|(name, _)| name.clone()).chain(pictures).collect();
         assert!(places.contains("README.md") && places.contains("images/page-phone.png"), "{places:?}");
         let mut links = 0;
-        for (place, page) in pages() {
+        for (place, page) in pages {
             // As in the test of the checkout's links: neither fenced blocks nor code have any.
             let prose: String = page.split("```").step_by(2).collect();
             let prose: String = prose.split('`').step_by(2).collect();

@@ -1,12 +1,12 @@
 //! `cargo xtask deb`: the packages for Debian and Ubuntu.
 //!
-//! Lives here: building the programs without a trace of the machine (`programs`, `trim`), which file goes where in the
-//! daemon's package (`daemon`, with `guides`, `documents` and `copyright`) and in libtorch's (`libtorch`), what they ask of the system
-//! (`needs`), writing them (`pack`), and checking what was written (`check`, `verify`). Does not live here: the texts in the
-//! packages, such as the maintainer scripts (`packaging/deb`), the units (`systemd`), and trying the packages on a system.
+//! Lives here: building the programs without a trace of the machine (`programs`, `trim`), laying out what debhelper makes a package
+//! from (`work`), the daemon's (`daemon`, with `guides`, `documents` and `copyright`) and libtorch's (`libtorch`), what they ask of the
+//! system (`needs`), having debhelper write them (`pack`), and checking what was written (`check`, `verify`). Does not live here: what
+//! debhelper reads, such as the control file, the list of files and the maintainer scripts (`packaging/deb`), the units (`systemd`), and
+//! trying the packages on a system.
 
 mod check;
-mod content;
 mod copyright;
 mod daemon;
 mod documents;
@@ -19,6 +19,7 @@ mod source;
 pub mod trim;
 mod verify;
 mod version;
+mod work;
 
 use std::path::{Path, PathBuf};
 
@@ -29,9 +30,11 @@ use crate::cargo::Profile;
 use crate::packages::{self, For};
 use crate::{libtorch as libraries, paths, shell};
 pub use check::{after_tests, check, for_trial};
-pub use programs::{Programs, with_engine};
+use pack::Words;
+pub use programs::Programs;
 use source::{Source, date, day};
 pub use verify::verify;
+use work::Work;
 
 /// Which packages to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,10 +109,14 @@ fn pack_in(plan: &Plan, programs: &Programs, work: &Path) -> Result<Packages> {
     let version = plan.version.clone().unwrap_or_else(|| version::daemon(env!("CARGO_PKG_VERSION")));
     let stage = work.join(format!("stage-{}", std::process::id()));
     let made = stripped(programs, plan, &stage).and_then(|programs| {
-        let daemon = daemon::package(&programs, plan.target, &version, &source)?;
-        let libtorch = libtorch::package(&programs.libtorch, &source)?;
-        let packed = |package| pack::pack(package, plan.target, plan.profile, &stage, &plan.out);
-        Ok(Packages { daemon: packed(&daemon)?, libtorch: packed(&libtorch)? })
+        let packed = |(work, words): (Work, Words)| {
+            let packed = pack::pack(&work, &words, plan.target, plan.profile, &plan.out);
+            packed.with_context(|| format!("cannot write the package {}", work.name))
+        };
+        Ok(Packages {
+            daemon: packed(daemon::lay_out(&programs, plan.target, &version, &source, &stage)?)?,
+            libtorch: packed(libtorch::lay_out(&programs.libtorch, &source, &stage)?)?,
+        })
     });
     // Best effort: it may not be there.
     let _ = std::fs::remove_dir_all(&stage);

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::Plan;
 use super::check::identical;
-use super::content;
+use super::work::files;
 use crate::{cache, paths, shell};
 
 /// Where each is built, and what differs around it: umask, time zone, language.
@@ -32,7 +32,7 @@ pub fn verify(plan: &Plan) -> Result<()> {
         made.push(shell::step(&title, || build(plan, &home, *place))?);
     }
     let (Some(first), Some(second)) = (made.first(), made.get(1)) else { bail!("there are two places") };
-    for (name, path) in content::files(first)?.iter().filter(|(name, _)| name.ends_with(".deb")) {
+    for (name, path) in files(first)?.iter().filter(|(name, _)| name.ends_with(".deb")) {
         identical(path, &second.join(name))?;
         let sum = shell::output(Command::new("sha256sum").arg(path))?;
         println!("{}  {name}  the same twice", sum.split_whitespace().next().unwrap_or_default());
