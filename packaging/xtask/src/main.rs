@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use xtask::arch::Arch;
 use xtask::cargo::Profile;
-use xtask::{appliance, arm64, bench, cross, deb, dist, lint, models, packages, paths, run, setup, test, vm};
+use xtask::{
+    appliance, arm64, bench, cross, deb, dist, lint, models, packages, paths, run, setup, test, vm,
+};
 
 /// The project's own commands. Each sets up what it needs first.
 #[derive(Parser)]
@@ -107,7 +109,7 @@ enum Command {
         #[arg(last = true)]
         args: Vec<String>,
     },
-    /// Check format, lints and documentation; warnings are errors.
+    /// Check format, lints, documentation and dependencies; warnings are errors.
     Lint,
     /// Make the shipped TorchScript files in config/ anew.
     Models,

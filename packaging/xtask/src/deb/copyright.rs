@@ -83,7 +83,8 @@ pub(super) fn of_daemon(crates: &[Crate]) -> String {
          Files: usr/bin/forgesyted\n usr/lib/forgesyted/bin/forgesyted\n\
          Copyright: {OWNER}\n the authors of the crates below, whose names and years are in their licences\nLicense: Apache-2.0\n\
          Comment: These crates are linked into the programs, each under the licence behind its name. The texts of their\n \
-         licences, with the names of their authors, are in third-party-licences.gz beside this file.\n .\n"
+         licences, with the names of their authors, are in third-party-licences.gz beside this file.\n \
+         Their sources are on https://crates.io, by the same names and versions.\n .\n"
     );
     for one in crates {
         let _ = writeln!(text, " {} {}: {}", one.name, one.version, one.licence);
@@ -156,6 +157,8 @@ mod tests {
         }
         let text = of_daemon(&crates);
         assert!(text.contains("\n tokio ") && text.starts_with("Format: https://"), "{text}");
+        // The MPL-2.0, of symphonia's crates, wants this said.
+        assert!(text.contains("\n Their sources are on https://crates.io"), "{text}");
         assert!(text.contains("\n\nFiles: usr/share/forgesyted/replay/demo.mjpeg\nCopyright: "), "{text}");
     }
 

