@@ -12,14 +12,14 @@ pub mod args;
 mod connect;
 pub mod frames;
 mod record;
-mod reply;
+pub mod reply;
 pub mod report;
 mod schedule;
 mod session;
 mod table;
 mod tally;
 mod times;
-mod wire;
+pub mod wire;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 
 /// What a message says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Reply<'a> {
+pub enum Reply<'a> {
     /// Frame N ran.
     Result(u64),
     /// Frame N gave way to a newer one.
@@ -42,7 +42,7 @@ struct Message<'a> {
 
 /// Parses a message. The two frequent ones are told by their exact bytes, and of those a result's own JSON is not
 /// checked: at tens of thousands a second that would cost more than sending the frame.
-pub(super) fn parse(text: &[u8]) -> Reply<'_> {
+pub fn parse(text: &[u8]) -> Reply<'_> {
     fast(text).unwrap_or_else(|| careful(text))
 }
 

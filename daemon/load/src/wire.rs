@@ -61,7 +61,7 @@ fn random_key() -> [u8; 4] {
 
 /// One message from the daemon.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Inbound<'a> {
+pub enum Inbound<'a> {
     /// A whole text message.
     Text(&'a [u8]),
     /// A binary message, which the protocol does not have in this direction.
@@ -76,7 +76,7 @@ pub(super) enum Inbound<'a> {
 
 /// Bytes from the daemon, and the messages in them.
 #[derive(Debug, Default)]
-pub(super) struct Inbox {
+pub struct Inbox {
     bytes: Vec<u8>,
     /// Where the next frame starts in `bytes`.
     at: usize,

@@ -4,7 +4,7 @@
 //! from anywhere, the tools that tests need. Does not live here: anything the daemon does at run time (that is `daemon/`)
 //! and the tests themselves (`tests/`).
 //!
-//! A command is one file or folder (`setup`, `run`, `dist`, `deb`, `cross`, `test`, `vm`, `appliance`, `arm64`, `bench`, `lint`);
+//! A command is one file or folder (`setup`, `run`, `dist`, `deb`, `cross`, `test`, `vm`, `appliance`, `arm64`, `bench`, `lint`, `fuzz`);
 //! `main.rs` only picks one. What several commands share stands in `arch`, `packages`, `libtorch`, `cargo`, `cache`, `machine`, `shell`,
 //! `skip` and `paths`.
 
@@ -17,6 +17,7 @@ pub mod cargo;
 pub mod cross;
 pub mod deb;
 pub mod dist;
+pub mod fuzz;
 pub mod libtorch;
 pub mod lint;
 mod machine;

@@ -6,9 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use xtask::arch::Arch;
 use xtask::cargo::Profile;
-use xtask::{
-    appliance, arm64, bench, cross, deb, dist, lint, models, packages, paths, run, setup, test, vm,
-};
+use xtask::{appliance, arm64, bench, cross, deb, dist, fuzz, lint, models, packages, paths, run, setup, test, vm};
 
 /// The project's own commands. Each sets up what it needs first.
 #[derive(Parser)]
@@ -111,6 +109,14 @@ enum Command {
     },
     /// Check format, lints, documentation and dependencies; warnings are errors.
     Lint,
+    /// Look for bytes that the fuzz targets panic on.
+    Fuzz {
+        /// One target of tests/fuzz [default: all, one after the other].
+        target: Option<String>,
+        /// How long each runs.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Make the shipped TorchScript files in config/ anew.
     Models,
 }
@@ -142,6 +148,7 @@ fn main() -> ExitCode {
         Command::Bench { args } => bench::bench(&args),
         Command::BenchVm { args } => vm::bench_vm(&args),
         Command::Lint => lint::lint(),
+        Command::Fuzz { target, seconds } => fuzz::fuzz(target.as_deref(), seconds),
         Command::Models => models::write_all(&paths::config())
             .map(|files| {
                 for file in files {

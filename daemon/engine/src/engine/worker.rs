@@ -17,9 +17,9 @@ use super::{EnginePlan, Job, Lane};
 use crate::pipeline::service::{self, FrameFailure, FrameRun, Scratch, Step};
 use crate::pipeline::torch;
 use crate::pipeline::{Pipeline, PipelineState};
-use base::protocol::{ErrorCode, StreamError};
 use crate::telemetry::metrics::Metrics;
 use base::logging::rate_limited::RateLimited;
+use base::protocol::{ErrorCode, StreamError};
 
 /// How long an idle worker sleeps before it comes round to show that it lives.
 const IDLE_ROUND: Duration = Duration::from_secs(1);

@@ -8,13 +8,13 @@ use std::time::Instant;
 use thiserror::Error;
 
 use super::Pipeline;
-use base::frame::Frame;
 use super::image::{self, DecodeError, Decoder, Scaler};
+use super::nodes::{Node, NodeFrame, Payload};
 use super::state::PipelineState;
 use super::torch;
+use base::frame::Frame;
 use base::protocol::{ErrorCode, StreamError};
 use underway::Underway;
-use super::nodes::{Node, NodeFrame, Payload};
 
 /// Most bytes of a frame's result as JSON text. Each module's output is limited already; all together are not.
 const MAX_RESULT_BYTES: usize = torch::MAX_JSON_BYTES;

@@ -8,14 +8,14 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::*;
-use base::config::Precision;
 use crate::pipeline::detection::{Bounds, Detection};
-use base::frame::{FrameData, PixelLayout, RawPicture, Rotation};
 use crate::pipeline::image::ImageNeed;
 use crate::pipeline::nodes::{self, Node, NodeFrame, NodeSetup, Payload};
 use crate::pipeline::of_one_node;
 use crate::pipeline::torch::Device;
 use crate::pipeline::{of_nodes, of_one_node};
+use base::config::Precision;
+use base::frame::{FrameData, PixelLayout, RawPicture, Rotation};
 
 /// Notes the frames of each batch, and gives the number of each frame.
 #[derive(Debug, Default)]

@@ -7,11 +7,11 @@
 //! `/metrics`, `/v1`, `/v1/pipelines`, `/v1/sessions`, `/v1/cameras`, `/v1/cameras/NAME/snapshot.jpg`,
 //! `/v1/cameras/NAME/stream.mjpeg`, `/v1/board`, and the page: `/` and the files that `web` lists.
 
-mod auth;
+pub mod auth;
 mod board;
 mod cameras;
-mod forwarded;
-mod headers;
+pub mod forwarded;
+pub mod headers;
 mod listener;
 mod outlet;
 mod painter;
@@ -19,7 +19,7 @@ mod passed;
 mod pipelines;
 mod readiness;
 mod refused_method;
-mod routes;
+pub mod routes;
 mod stream;
 mod upgrade;
 mod watch;

@@ -2,5 +2,5 @@
 //! it, and local cameras. Does not live here: accepting connections (`server`), what a frame must be (`base::frame`), writing replies (`sink`).
 
 pub mod camera;
-mod frame_heads;
+pub mod frame_heads;
 pub mod websocket;
