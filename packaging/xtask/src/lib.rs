@@ -4,8 +4,8 @@
 //! from anywhere, the tools that tests need. Does not live here: anything the daemon does at run time (that is `daemon/`)
 //! and the tests themselves (`tests/`).
 //!
-//! A command is one file or folder (`setup`, `run`, `dist`, `deb`, `cross`, `test`, `vm`, `appliance`, `arm64`, `bench`, `lint`, `fuzz`);
-//! `main.rs` only picks one. What several commands share stands in `arch`, `packages`, `libtorch`, `cargo`, `cache`, `machine`, `shell`,
+//! A command is one file or folder (`setup`, `run`, `dist`, `deb`, `cross`, `test`, `vm`, `appliance`, `arm64`, `bench`, `lint`, `fuzz`,
+//! `release`); `main.rs` only picks one. What several commands share stands in `arch`, `packages`, `libtorch`, `cargo`, `cache`, `machine`, `shell`,
 //! `skip` and `paths`.
 
 pub mod appliance;
@@ -24,6 +24,7 @@ mod machine;
 pub mod models;
 pub mod packages;
 pub mod paths;
+pub mod release;
 pub mod run;
 pub mod setup;
 pub mod shell;

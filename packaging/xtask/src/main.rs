@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use xtask::arch::Arch;
 use xtask::cargo::Profile;
-use xtask::{appliance, arm64, bench, cross, deb, dist, fuzz, lint, models, packages, paths, run, setup, test, vm};
+use xtask::{
+    appliance, arm64, bench, cross, deb, dist, fuzz, lint, models, packages, paths, release, run, setup, test, vm,
+};
 
 /// The project's own commands. Each sets up what it needs first.
 #[derive(Parser)]
@@ -117,6 +119,14 @@ enum Command {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Make a release of the last commit: version, changelog, packages, checksums and tag.
+    Release {
+        /// The version, such as 1.2.0 or 1.2.0-rc.1.
+        version: String,
+        /// Only check that it could be made.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Make the shipped TorchScript files in config/ anew.
     Models,
 }
@@ -149,6 +159,7 @@ fn main() -> ExitCode {
         Command::BenchVm { args } => vm::bench_vm(&args),
         Command::Lint => lint::lint(),
         Command::Fuzz { target, seconds } => fuzz::fuzz(target.as_deref(), seconds),
+        Command::Release { version, dry_run } => release::release(&version, dry_run),
         Command::Models => models::write_all(&paths::config())
             .map(|files| {
                 for file in files {
