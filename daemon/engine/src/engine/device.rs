@@ -48,7 +48,7 @@ pub enum PlanError {
 ///
 /// # Errors
 /// [`PlanError`]; where there is no CUDA, `auto` falls back to the CPU.
-pub(super) fn plan(config: &EngineConfig) -> Result<EnginePlan, PlanError> {
+pub fn plan(config: &EngineConfig) -> Result<EnginePlan, PlanError> {
     let device = match config.device {
         DeviceChoice::Cpu => Device::Cpu,
         DeviceChoice::Cuda(wanted) => match cuda_devices() {

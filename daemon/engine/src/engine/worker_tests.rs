@@ -215,11 +215,11 @@ impl Node for Lonely {
         3
     }
 
-    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Map<String, Value>, String> {
+    fn run(&self, frame: &mut NodeFrame<'_>, scaler: &mut Scaler) -> Result<Payload, String> {
         Moody.run(frame, scaler)
     }
 
-    fn run_batch(&self, _: &mut [NodeFrame<'_>], _: &mut Scaler) -> Vec<Result<Map<String, Value>, String>> {
+    fn run_batch(&self, _: &mut [NodeFrame<'_>], _: &mut Scaler) -> Vec<Result<Payload, String>> {
         panic!("a defect")
     }
 }
@@ -251,8 +251,8 @@ fn a_panic_in_a_batch_leaves_no_trace_in_what_sessions_keep() {
         batch.iter().flatten().map(|(_, job)| format!("{:?}", job.state)).collect()
     };
     let before = kept(&batch);
-    let failures = workers.shared.run_together(0, &mut batch, &mut Scratch::default());
-    assert!(failures.iter().all(Option::is_none), "all are still to be run");
+    let (failures, panicked) = workers.shared.run_together(0, &mut batch, &mut Scratch::default());
+    assert!(panicked && failures.iter().all(Option::is_none), "all are still to be run");
     assert_eq!(kept(&batch), before);
     let (_, first) = batch[0].as_mut().unwrap();
     assert!(workers.shared.run_alone(0, first, &mut Scratch::default()).is_ok());

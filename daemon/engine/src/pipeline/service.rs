@@ -9,7 +9,6 @@ use thiserror::Error;
 
 use super::Pipeline;
 use super::image::{self, DecodeError, Decoder, Scaler};
-use super::nodes::{Node, NodeFrame, Payload};
 use super::state::PipelineState;
 use super::torch;
 use base::frame::Frame;

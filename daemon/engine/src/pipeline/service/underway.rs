@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::{CARRIED, FrameFailure, FrameRun, MAX_RESULT_BYTES, Step};
 use crate::pipeline::Pipeline;
-use crate::pipeline::frame::Frame;
 use crate::pipeline::image::{self, DecodeError, Decoder, ImageNeed, Picture};
 use crate::pipeline::nodes::{NodeFrame, Payload};
 use crate::pipeline::state::{PipelineState, Turn};
+use base::frame::Frame;
 
 /// A frame on its way through the nodes.
 pub(super) struct Underway<'a> {
