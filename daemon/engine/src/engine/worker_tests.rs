@@ -260,6 +260,29 @@ fn a_panic_in_a_batch_leaves_no_trace_in_what_sessions_keep() {
     assert!(workers.stop(PATIENCE));
 }
 
+/// How many workers are woken when a run of lanes with these backlogs is done and the others sleep.
+fn woken_after(backlogs: &[&[u64]]) -> usize {
+    // No thread is started: this one is the worker that serves, and another one is said to sleep.
+    let plan = EnginePlan { device: torch::Device::Cpu, workers: 0, threads_per_worker: 1 };
+    let workers = Workers::start(plan, Arc::new(Metrics::new("0", "0").unwrap())).unwrap();
+    let pipeline = Arc::new(pipeline::of_one_node("moody", Box::new(Arc::new(Together(Mutex::default())))));
+    let (delivered, _deliveries) = mpsc::channel();
+    let lane = |frames: &&[u64]| -> Arc<dyn Lane> {
+        let (pipeline, frames) = (Arc::clone(&pipeline), Mutex::new(frames.iter().copied().collect()));
+        Arc::new(Backlog { number: 0, pipeline, frames, delivered: delivered.clone() })
+    };
+    workers.shared.lock().asleep = 1;
+    workers.shared.serve(0, backlogs.iter().map(lane).collect(), &mut Scratch::default());
+    workers.shared.lock().woken
+}
+
+#[test]
+fn who_sleeps_is_woken_for_what_a_batch_leaves() {
+    assert_eq!(woken_after(&[&[10, 11], &[20, 21], &[30]]), 1, "one lane each");
+    assert_eq!(woken_after(&[&[10, 11], &[20], &[30]]), 0, "the worker goes on with the only one itself");
+    assert_eq!(woken_after(&[&[10, 11]]), 0);
+}
+
 /// Tells of each frame as it begins to run, alone, and waits with it until it is let go; fails on three at once.
 #[derive(Debug)]
 struct Held {
