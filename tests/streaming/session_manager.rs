@@ -111,6 +111,30 @@ fn the_recent_rate_forgets_what_is_older_than_its_window() {
 }
 
 #[test]
+fn a_window_shorter_than_what_waits_counts_every_drop() {
+    for window in 1..=4 {
+        // No verdict but normal, so that four frames wait throughout.
+        let thresholds = Thresholds { drop_window_frames: window, drop_threshold: 1.0, ..THRESHOLDS };
+        let mut manager = manager(thresholds);
+        let now = Instant::now();
+        (1..=4).for_each(|_| assert!(offer(&mut manager, now).is_empty()));
+        for frame in 5..=20 {
+            assert_eq!(offer(&mut manager, now), [frame - 4]);
+            let marked = usize::try_from(frame - 4).unwrap().min(window);
+            assert_eq!(manager.recent_drop_rate(), marked as f64 / window as f64, "window {window}, frame {frame}");
+        }
+        // And it lets go: as many frames later as the window has.
+        while manager.take().is_some() {
+            manager.finish(0.0, 0);
+        }
+        for left in (0..window).rev() {
+            serve(&mut manager, now);
+            assert_eq!(manager.recent_drop_rate(), left as f64 / window as f64);
+        }
+    }
+}
+
+#[test]
 fn a_window_of_nothing_is_the_whole_session() {
     let mut manager = manager(Thresholds { drop_window_frames: 0, ..THRESHOLDS });
     let now = Instant::now();
@@ -142,8 +166,8 @@ fn new_thresholds_judge_the_next_frame() {
     });
     assert_eq!(manager.drop_threshold(), 0.5);
     assert_eq!(offer(&mut manager, now), [1, 2, 3, 4]);
-    // Of the three frames in the new window (3, 4 and 5) two gave way.
-    assert_eq!(manager.recent_drop_rate(), 2.0 / 3.0);
+    // Four gave way, and the new window is three frames.
+    assert_eq!(manager.recent_drop_rate(), 1.0);
 }
 
 #[test]

@@ -241,9 +241,11 @@ impl DropWindow {
         }
     }
 
-    /// Marks the frame that came `age` frames before the newest.
+    /// Marks the frame that came `age` frames before the newest. One that waited until it was no longer in the window counts where
+    /// it gave way: at the newest frame, or the newest one that is not marked yet.
     fn mark(&mut self, age: u64) {
-        let position = usize::try_from(age).ok().and_then(|age| self.frames.len().checked_sub(age + 1));
+        let own = usize::try_from(age).ok().and_then(|age| self.frames.len().checked_sub(age + 1));
+        let position = own.or_else(|| self.frames.iter().rposition(|dropped| !dropped));
         if let Some(frame) = position.and_then(|at| self.frames.get_mut(at)) {
             self.dropped += u64::from(!*frame);
             *frame = true;
