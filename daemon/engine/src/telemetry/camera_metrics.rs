@@ -2,7 +2,7 @@
 
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use super::families::{counters, gauges};
+use super::families::{counters, gauges, registered};
 
 /// What one camera counts.
 #[derive(Clone, Debug)]
@@ -45,9 +45,7 @@ impl CameraFamilies {
     pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let camera = ["camera"];
         let counter = |name, help| counters(registry, name, help, &camera);
-        let fps =
-            GaugeVec::new(Opts::new("camera_fps", "Frames a second that came in the last three seconds."), &camera)?;
-        registry.register(Box::new(fps.clone()))?;
+        let fps = Opts::new("camera_fps", "Frames a second that came in the last three seconds.");
         Ok(Self {
             up: gauges(
                 registry,
@@ -55,7 +53,7 @@ impl CameraFamilies {
                 "1 while the camera is well (up, slowed, or idle because nobody watches), 0 while it is down or has not started.",
                 &camera,
             )?,
-            fps,
+            fps: registered(registry, GaugeVec::new(fps, &camera))?,
             frames: counter("camera_frames_total", "Frames captured, bad and skipped ones included.")?,
             lost: counter("camera_lost_frames_total", "Frames that the driver lost, by its sequence numbers.")?,
             bad: counter("camera_bad_frames_total", "Frames thrown away: damaged or incomplete.")?,

@@ -10,7 +10,7 @@ use base::protocol::ErrorCode;
 use crate::telemetry::camera_metrics::CameraFamilies;
 pub use crate::telemetry::camera_metrics::CameraMetrics;
 pub use crate::telemetry::families::Active;
-use crate::telemetry::families::{counters, gauges};
+use crate::telemetry::families::{counters, gauges, registered};
 use crate::telemetry::log_metrics::LogLines;
 use crate::telemetry::machine_metrics::Machine;
 use crate::telemetry::pipeline_metrics::PipelineFamilies;
@@ -58,31 +58,25 @@ impl Metrics {
         gauges(&registry, "forgesyted_build_info", build, &["version", "torch"])?
             .with_label_values(&[version, torch_version])
             .set(1);
-        let ready =
-            IntGauge::new("forgesyted_ready", "1 when a new session would be served, else 0; what /readyz says.")?;
-        let panics = "Panics caught, each once: it cost one frame or one session, or none where it came of running frames as a batch.";
-        let panics = IntCounter::new("stream_panics_total", panics)?;
-        let refused = IntCounter::new(
-            "stream_connections_refused_total",
-            "Connections closed at once because server.max_connections were open.",
-        )?;
-        let watchers = WatchMetrics {
-            active: IntGauge::new("stream_watchers_active", "Connections that watch results.")?,
-            missed: IntCounter::new("stream_watch_missed_total", "Results that slow watchers were not sent.")?,
-        };
-        registry.register(Box::new(watchers.active.clone()))?;
-        registry.register(Box::new(watchers.missed.clone()))?;
-        registry.register(Box::new(ready.clone()))?;
-        registry.register(Box::new(panics.clone()))?;
-        registry.register(Box::new(refused.clone()))?;
+        let gauge = |name, help| registered(&registry, IntGauge::new(name, help));
+        let counter = |name, help| registered(&registry, IntCounter::new(name, help));
         let metrics = Self {
             errors: counters(&registry, "stream_errors_total", "Errors that ended a session.", &["code"])?,
             pipelines: Arc::new(PipelineFamilies::register(&registry)?),
             cameras: CameraFamilies::register(&registry)?,
-            watchers,
-            ready,
-            panics,
-            refused,
+            watchers: WatchMetrics {
+                active: gauge("stream_watchers_active", "Connections that watch results.")?,
+                missed: counter("stream_watch_missed_total", "Results that slow watchers were not sent.")?,
+            },
+            ready: gauge("forgesyted_ready", "1 when a new session would be served, else 0; what /readyz says.")?,
+            panics: counter(
+                "stream_panics_total",
+                "Panics caught, each once: it cost one frame or one session, or none where it came of running frames as a batch.",
+            )?,
+            refused: counter(
+                "stream_connections_refused_total",
+                "Connections closed at once because server.max_connections were open.",
+            )?,
             registry,
             exact: false,
         };

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, Result,
+};
 
-use super::families::{Active, counters, gauges, histograms};
+use super::families::{Active, counters, gauges, registered};
 use super::stage::Stage;
 
 /// Seconds: from a small frame's decoding on a fast machine to the longest wait that is still of interest; 40 ms is the time of a
@@ -71,11 +73,8 @@ pub struct PipelineMetrics {
 #[derive(Debug)]
 pub(super) struct PipelineFamilies {
     active: IntGaugeVec,
-    received: IntCounterVec,
-    processed: IntCounterVec,
-    dropped: IntCounterVec,
-    discarded: IntCounterVec,
-    slow_downs: IntCounterVec,
+    /// Received, processed, dropped, discarded, notices to slow down.
+    frames: [IntCounterVec; 5],
     stages: HistogramVec,
     batch_frames: HistogramVec,
     frame_bytes: HistogramVec,
@@ -104,43 +103,34 @@ impl Source {
 }
 
 impl PipelineFamilies {
-    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(super) fn register(registry: &Registry) -> Result<Self> {
         let session = ["source", "pipeline"];
         let counter = |name, help| counters(registry, name, help, &session);
+        let histogram = |name: &str, help: &str, buckets: &[f64], labels: &[&str]| {
+            let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+            registered(registry, HistogramVec::new(opts, labels))
+        };
+        let batch = "Frames that ran as one batch, of as many sessions; counted once a batch.";
+        let bytes = "Size of received frames, in bytes: of JPEG, or of a camera's raw picture.";
+        let stage = "Time of a frame in a stage.";
         let families = Self {
             active: gauges(registry, "stream_sessions_active", "Sessions that are open.", &session)?,
-            received: counter("stream_frames_received_total", "Frames received.")?,
-            processed: counter("stream_frames_processed_total", "Frames that ran to a result.")?,
-            dropped: counter("stream_frames_dropped_total", "Frames that gave way to a newer one.")?,
-            discarded: counter(
-                "stream_frames_discarded_total",
-                "Frames neither processed nor dropped: their session ended first, or they are a camera's and do not decode.",
-            )?,
-            slow_downs: counter(
-                "stream_slowdown_signals_total",
-                "slow_down notices; for a camera, which nobody can tell, times that one was due.",
-            )?,
-            stages: histograms(
-                registry,
-                "stream_stage_seconds",
-                "Time of a frame in a stage.",
-                &STAGE_BUCKETS,
-                &["pipeline", "stage"],
-            )?,
-            batch_frames: histograms(
-                registry,
-                "stream_batch_frames",
-                "Frames that ran as one batch, of as many sessions; counted once a batch.",
-                &BATCH_BUCKETS,
-                &["pipeline"],
-            )?,
-            frame_bytes: histograms(
-                registry,
-                "stream_frame_bytes",
-                "Size of received frames, in bytes: of JPEG, or of a camera's raw picture.",
-                &FRAME_BUCKETS,
-                &["source"],
-            )?,
+            frames: [
+                counter("stream_frames_received_total", "Frames received.")?,
+                counter("stream_frames_processed_total", "Frames that ran to a result.")?,
+                counter("stream_frames_dropped_total", "Frames that gave way to a newer one.")?,
+                counter(
+                    "stream_frames_discarded_total",
+                    "Frames neither processed nor dropped: their session ended first, or they are a camera's and do not decode.",
+                )?,
+                counter(
+                    "stream_slowdown_signals_total",
+                    "slow_down notices; for a camera, which nobody can tell, times that one was due.",
+                )?,
+            ],
+            stages: histogram("stream_stage_seconds", stage, &STAGE_BUCKETS, &["pipeline", "stage"])?,
+            batch_frames: histogram("stream_batch_frames", batch, &BATCH_BUCKETS, &["pipeline"])?,
+            frame_bytes: histogram("stream_frame_bytes", bytes, &FRAME_BUCKETS, &["source"])?,
             holders: Mutex::default(),
         };
         for source in Source::ALL {
@@ -151,20 +141,21 @@ impl PipelineFamilies {
 
     pub(super) fn session(&self, source: Source, pipeline: &str) -> SessionMetrics {
         let labels = [source.as_str(), pipeline];
-        SessionMetrics {
-            active: self.active.with_label_values(&labels),
-            received: self.received.with_label_values(&labels),
-            processed: self.processed.with_label_values(&labels),
-            dropped: self.dropped.with_label_values(&labels),
-            discarded: self.discarded.with_label_values(&labels),
-            slow_downs: self.slow_downs.with_label_values(&labels),
-            frame_bytes: self.frame_bytes.with_label_values(&[source.as_str()]),
-        }
+        let [received, processed, dropped, discarded, slow_downs] =
+            self.frames.each_ref().map(|family| family.with_label_values(&labels));
+        let active = self.active.with_label_values(&labels);
+        let frame_bytes = self.frame_bytes.with_label_values(&[source.as_str()]);
+        SessionMetrics { active, received, processed, dropped, discarded, slow_downs, frame_bytes }
     }
 
     pub(super) fn pipeline(self: &Arc<Self>, pipeline: &str, nodes: &[String], exact: bool) -> PipelineMetrics {
         let stages = ["wait", "decode", TOTAL].into_iter().chain(nodes.iter().map(String::as_str));
-        let held = Held::new(Arc::clone(self), stages.map(|stage| (pipeline.to_owned(), stage.to_owned())).collect());
+        let stages: Vec<_> = stages.map(|stage| (pipeline.to_owned(), stage.to_owned())).collect();
+        // First, so that nobody takes away what is here already.
+        let mut holders = self.holders();
+        stages.iter().for_each(|stage| *holders.entry(stage.clone()).or_default() += 1);
+        drop(holders);
+        let held = Arc::new(Held { families: Arc::clone(self), stages });
         for source in Source::ALL {
             self.session(source, pipeline);
         }
@@ -176,7 +167,7 @@ impl PipelineFamilies {
             batch_frames: self.batch_frames.with_label_values(&[pipeline]),
             nodes: nodes.iter().map(|node| stage(node)).collect(),
             batches: exact.then(Arc::default),
-            _held: Arc::new(held),
+            _held: held,
         }
     }
 
@@ -190,23 +181,12 @@ impl PipelineFamilies {
         let _ = self.batch_frames.remove_label_values(&[pipeline]);
         for labels in Source::ALL.map(|source| [source.as_str(), pipeline]) {
             let _ = self.active.remove_label_values(&labels);
-            for family in [&self.received, &self.processed, &self.dropped, &self.discarded, &self.slow_downs] {
-                let _ = family.remove_label_values(&labels);
-            }
+            self.frames.iter().for_each(|family| _ = family.remove_label_values(&labels));
         }
     }
 
     fn holders(&self) -> MutexGuard<'_, BTreeMap<(String, String), usize>> {
         self.holders.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Held {
-    fn new(families: Arc<PipelineFamilies>, stages: Vec<(String, String)>) -> Held {
-        let mut holders = families.holders();
-        stages.iter().for_each(|stage| *holders.entry(stage.clone()).or_default() += 1);
-        drop(holders);
-        Held { families, stages }
     }
 }
 
