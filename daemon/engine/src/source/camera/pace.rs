@@ -35,8 +35,11 @@ pub struct Pace {
     /// Frames a second at most; none while every frame is offered.
     limit: Option<f64>,
     next_due: Option<Instant>,
-    changed_at: Option<Instant>,
-    /// The session's drops at the last change.
+    /// The last step, up or down.
+    stepped_at: Option<Instant>,
+    /// The last step or drop.
+    quiet_since: Option<Instant>,
+    /// The session's drops by then.
     dropped: u64,
 }
 
@@ -61,29 +64,25 @@ impl Pace {
 
     /// Takes in what an offered frame did to the session; the next frame is judged by it.
     pub fn adapt(&mut self, load: Load, now: Instant) {
-        let rested = |rest| self.changed_at.is_none_or(|at| now.saturating_duration_since(at) >= rest);
+        let rested = |since: Option<Instant>, rest| since.is_none_or(|at| now.saturating_duration_since(at) >= rest);
         let drops = load.dropped > self.dropped;
         match (load.state, self.limit) {
-            (BackpressureState::Critical, _) if drops && rested(STEP_DOWN) => {
+            (BackpressureState::Critical, _) if drops && rested(self.stepped_at, STEP_DOWN) => {
                 let served = load.processing_time_ms.map_or(f64::INFINITY, |ms| 1000.0 / ms.max(0.001));
                 let before = self.limit.unwrap_or(load.camera_fps);
-                let limit = (BELOW_SERVED * served.min(before)).max(LEAST_FPS);
-                self.change(Some(limit), load.dropped, now);
+                self.limit = Some((BELOW_SERVED * served.min(before)).max(LEAST_FPS));
+                self.stepped_at = Some(now);
             }
-            // A drop starts the rest before a step up anew.
-            (_, Some(_)) if drops => self.change(self.limit, load.dropped, now),
-            (BackpressureState::Normal, Some(limit)) if rested(STEP_UP) => {
+            // A drop starts the rest before a step up anew, and no other.
+            (_, Some(_)) if drops => {}
+            (BackpressureState::Normal, Some(limit)) if rested(self.quiet_since, STEP_UP) => {
                 let faster = limit * FASTER;
-                self.change((faster < load.camera_fps).then_some(faster), load.dropped, now);
+                self.limit = (faster < load.camera_fps).then_some(faster);
+                self.stepped_at = Some(now);
             }
-            _ => {}
+            _ => return,
         }
-    }
-
-    fn change(&mut self, limit: Option<f64>, dropped: u64, now: Instant) {
-        self.limit = limit;
-        self.dropped = dropped;
-        self.changed_at = Some(now);
+        (self.quiet_since, self.dropped) = (Some(now), load.dropped);
     }
 }
 
@@ -110,6 +109,37 @@ mod tests {
         assert_eq!(pace.limit(), Some(9.0), "critical remembers old drops; there are no new ones");
         pace.adapt(load(Critical, 9), at(5.0));
         assert_eq!(pace.limit(), Some(8.1), "still more than is served");
+    }
+
+    #[test]
+    fn comes_down_to_the_rate_at_which_it_is_served_however_close_the_drops_are() {
+        // A model that takes 100 ms, on an engine that others use too: three frames a second are served.
+        let (mut pace, start, every) = (Pace::default(), Instant::now(), Duration::from_millis(1));
+        let (mut waits, mut dropped, mut offered_lately) = (false, 0, 0);
+        for ms in 0_u32..120_000 {
+            let now = start + every * ms;
+            waits &= ms % 333 != 0;
+            if ms % 33 == 0 && pace.is_due(now) {
+                // The newest frame takes the place of the one that waits.
+                dropped += u64::from(std::mem::replace(&mut waits, true));
+                offered_lately += u32::from(ms >= 110_000);
+                pace.adapt(load(Critical, dropped), now);
+            }
+        }
+        assert!(pace.limit().is_some_and(|limit| limit < 3.1), "it is still at {:?}", pace.limit());
+        assert!((25..=31).contains(&offered_lately), "{offered_lately} in ten seconds");
+    }
+
+    #[test]
+    fn a_drop_puts_off_the_next_step_up() {
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        pace.adapt(load(Critical, 1), start);
+        for half_seconds in 1..20 {
+            pace.adapt(load(Normal, 1 + half_seconds), start + Duration::from_millis(500) * half_seconds as u32);
+        }
+        assert_eq!(pace.limit(), Some(9.0), "no two seconds without a drop");
+        pace.adapt(load(Normal, 20), start + Duration::from_millis(11_500));
+        assert!(pace.limit() > Some(9.0));
     }
 
     #[test]
