@@ -20,7 +20,7 @@ use base::frame::Frame;
 
 /// A camera that nobody wants any more stays open this long: pages are reloaded.
 const LINGER: Duration = Duration::from_secs(10);
-/// How often a closed camera is asked whether it is wanted or back.
+/// How often a camera that is down is asked whether it is back.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// A configured camera.
@@ -82,6 +82,13 @@ impl CameraState {
             CameraState::Down => "down",
             CameraState::Idle => "idle",
         }
+    }
+}
+
+impl Status {
+    /// Whether somebody wanted it just now. Who comes to watch notes that; who stays is looked for by [`Camera::is_wanted`].
+    fn is_wanted(&self, now: Instant) -> bool {
+        self.wanted_at.is_some_and(|at| now.saturating_duration_since(at) < LINGER)
     }
 }
 
@@ -193,7 +200,7 @@ impl Camera {
         if self.config.always_on || watched {
             status.wanted_at = Some(now);
         }
-        status.wanted_at.is_some_and(|at| now.saturating_duration_since(at) < LINGER)
+        status.is_wanted(now)
     }
 
     pub(super) fn stop(&self) {
@@ -210,14 +217,10 @@ impl Camera {
         if !self.is_wanted(Instant::now()) {
             self.set_idle();
         }
-        while !self.is_wanted(Instant::now()) {
-            let status = self.lock();
-            if status.stopping {
-                return false;
-            }
-            drop(self.changed.wait_timeout(status, LOOK).unwrap_or_else(PoisonError::into_inner));
-        }
-        !self.is_stopping()
+        // Asked under the lock that the wait lets go of, so that whoever comes in between is not missed.
+        let idle = |status: &mut Status| !status.stopping && !status.is_wanted(Instant::now());
+        let status = self.changed.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+        !status.stopping
     }
 
     /// Waits `patience`, or until `is_back` says so (asked twice a second), or the camera is to stop. Returns whether it is
@@ -320,5 +323,59 @@ impl Camera {
 
     fn lock(&self) -> MutexGuard<'_, Status> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn whoever_wants_a_camera_is_not_missed_between_a_look_and_the_wait() {
+        const ROUNDS: u32 = 1000;
+        let config = CameraConfig { always_on: false, ..CameraConfig::blank() };
+        let camera = Arc::new(Camera::new(config, &Metrics::new("", "").unwrap()));
+        let (asked, answered) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let ((done, is_done), over) = (channel(), Arc::new(AtomicBool::new(false)));
+        // Others who take the lock in between hold both threads up at every step, so that each order of them comes about.
+        for _ in 0..3 {
+            let (camera, over) = (Arc::clone(&camera), Arc::clone(&over));
+            thread::spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    let _status = camera.lock();
+                    (0..15).for_each(|_| std::hint::spin_loop());
+                }
+            });
+        }
+        let (waiting, ask, answer) = (Arc::clone(&camera), Arc::clone(&asked), Arc::clone(&answered));
+        // Not joined: where a wake is missed it waits for ever.
+        thread::spawn(move || {
+            for round in 1..=ROUNDS {
+                waiting.lock().wanted_at = None;
+                ask.store(round, Ordering::Release);
+                assert!(waiting.wait_wanted());
+                while answer.load(Ordering::Acquire) < round {
+                    thread::yield_now();
+                }
+            }
+            done.send(()).unwrap();
+        });
+        thread::spawn(move || {
+            for round in 1..=ROUNDS {
+                while asked.load(Ordering::Acquire) < round {
+                    thread::yield_now();
+                }
+                (0..round % 6).for_each(|_| drop(camera.lock()));
+                camera.want();
+                answered.store(round, Ordering::Release);
+            }
+        });
+        let woken = is_done.recv_timeout(Duration::from_secs(60));
+        over.store(true, Ordering::Relaxed);
+        assert!(woken.is_ok(), "a wake was missed, or the camera's thread failed");
     }
 }
