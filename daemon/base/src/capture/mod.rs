@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::frame::PixelLayout;
 
-pub use open::{Opened, open};
+pub use open::open;
 
 /// An open camera that delivers frames. Dropping it closes the device.
 pub trait Capture: Send + fmt::Debug {
@@ -35,6 +35,16 @@ pub struct FrameView<'a> {
     pub bytes: &'a [u8],
     /// When the kernel had it, or the replay made it due.
     pub captured_at: Instant,
+}
+
+/// An open camera, and what is worth telling about how it was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// The camera.
+    pub capture: Box<dyn Capture>,
+    /// Sentences: what was agreed differently from what was asked, controls that were not set, a better name for the
+    /// device. The same at every opening, unless something changed.
+    pub notes: Vec<String>,
 }
 
 /// What one look at the camera's queue came to. Frames captured = shown (0 or 1) + skipped + bad.

@@ -1,17 +1,7 @@
 //! Opening a camera, whatever its frames come from.
 
-use super::{Capture, Fault, replay, v4l2};
+use super::{Fault, Opened, replay, v4l2};
 use crate::config::{CameraConfig, CameraDevice};
-
-/// An open camera, and what is worth telling about how it was opened.
-#[derive(Debug)]
-pub struct Opened {
-    /// The camera.
-    pub capture: Box<dyn Capture>,
-    /// Sentences: what was agreed differently from what was asked, controls that were not set, a better name for the
-    /// device. The same at every opening, unless something changed.
-    pub notes: Vec<String>,
-}
 
 /// Opens a camera as configured.
 ///

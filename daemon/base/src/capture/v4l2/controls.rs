@@ -5,56 +5,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use super::offer::{Control, Kind};
 use super::sys::Device;
 use crate::config::{ControlValue, nearest};
-
-/// A control as the driver describes it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Control {
-    /// The driver's number.
-    pub id: u32,
-    /// The driver's name, as people read it.
-    pub title: String,
-    /// What it takes.
-    pub kind: Kind,
-    /// Smallest value.
-    pub minimum: i64,
-    /// Largest value.
-    pub maximum: i64,
-    /// From one value to the next.
-    pub step: u64,
-    /// The value it has unless it is set.
-    pub default: i64,
-    /// Whether it can be set at all.
-    pub usable: bool,
-    /// Whether another control (such as an automatic) makes it ineffective just now.
-    pub inactive: bool,
-    /// Its value. `None`: not read, or not readable.
-    pub value: Option<i64>,
-    /// A menu's entries by number.
-    pub menu: Vec<(i64, String)>,
-}
-
-/// What a control takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A number.
-    Integer,
-    /// On or off.
-    Boolean,
-    /// One of some texts, by number.
-    Menu,
-    /// One of some numbers, by number.
-    IntegerMenu,
-    /// Nothing: setting it does something.
-    Button,
-    /// A set of bits.
-    Bitmask,
-    /// The heading of a group of controls.
-    Heading,
-    /// Something that cannot be set here.
-    Other,
-}
 
 /// A control to be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,36 +32,6 @@ const ALIASES: [(&str, &str); 6] = [
     ("hue_auto", "hue_automatic"),
     ("white_balance_temperature_auto", "white_balance_automatic"),
 ];
-
-impl Kind {
-    /// The kind of V4L2's number.
-    pub fn of_number(number: u32) -> Self {
-        match number {
-            1 => Kind::Integer,
-            2 => Kind::Boolean,
-            3 => Kind::Menu,
-            4 => Kind::Button,
-            6 => Kind::Heading,
-            8 => Kind::Bitmask,
-            9 => Kind::IntegerMenu,
-            _ => Kind::Other,
-        }
-    }
-
-    /// Its name in lists.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::Integer => "integer",
-            Kind::Boolean => "boolean",
-            Kind::Menu => "menu",
-            Kind::IntegerMenu => "integer_menu",
-            Kind::Button => "button",
-            Kind::Bitmask => "bitmask",
-            Kind::Heading => "heading",
-            Kind::Other => "other",
-        }
-    }
-}
 
 impl Control {
     /// Its name as `v4l2-ctl` and the configuration have it.

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::controls::{self, Control, Kind};
+use super::controls;
 use super::fault::{Step, fault};
 use super::negotiate;
-use super::offer::{Offer, RateRange, Size, SizeOffer};
+use super::offer::{Control, Kind, Offer, RateRange, Size, SizeOffer};
 use super::open::unusable;
 use super::resolve::Places;
 use super::sys::Device;

@@ -1,4 +1,4 @@
-//! What a driver offers, as plain data: formats, their sizes, and the rates at a size.
+//! What a driver offers, as plain data: formats, their sizes, the rates at a size, and controls.
 
 use std::fmt;
 
@@ -65,6 +65,54 @@ pub struct RateRange {
     pub shortest: Interval,
     /// The slowest rate.
     pub longest: Interval,
+}
+
+/// A control as the driver describes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Control {
+    /// The driver's number.
+    pub id: u32,
+    /// The driver's name, as people read it.
+    pub title: String,
+    /// What it takes.
+    pub kind: Kind,
+    /// Smallest value.
+    pub minimum: i64,
+    /// Largest value.
+    pub maximum: i64,
+    /// From one value to the next.
+    pub step: u64,
+    /// The value it has unless it is set.
+    pub default: i64,
+    /// Whether it can be set at all.
+    pub usable: bool,
+    /// Whether another control (such as an automatic) makes it ineffective just now.
+    pub inactive: bool,
+    /// Its value. `None`: not read, or not readable.
+    pub value: Option<i64>,
+    /// A menu's entries by number.
+    pub menu: Vec<(i64, String)>,
+}
+
+/// What a control takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A number.
+    Integer,
+    /// On or off.
+    Boolean,
+    /// One of some texts, by number.
+    Menu,
+    /// One of some numbers, by number.
+    IntegerMenu,
+    /// Nothing: setting it does something.
+    Button,
+    /// A set of bits.
+    Bitmask,
+    /// The heading of a group of controls.
+    Heading,
+    /// Something that cannot be set here.
+    Other,
 }
 
 impl FourCc {
@@ -146,6 +194,36 @@ impl RateRange {
             Interval::of_fps(fps)
         } else {
             self.shortest
+        }
+    }
+}
+
+impl Kind {
+    /// The kind of V4L2's number.
+    pub fn of_number(number: u32) -> Self {
+        match number {
+            1 => Kind::Integer,
+            2 => Kind::Boolean,
+            3 => Kind::Menu,
+            4 => Kind::Button,
+            6 => Kind::Heading,
+            8 => Kind::Bitmask,
+            9 => Kind::IntegerMenu,
+            _ => Kind::Other,
+        }
+    }
+
+    /// Its name in lists.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Integer => "integer",
+            Kind::Boolean => "boolean",
+            Kind::Menu => "menu",
+            Kind::IntegerMenu => "integer_menu",
+            Kind::Button => "button",
+            Kind::Bitmask => "bitmask",
+            Kind::Heading => "heading",
+            Kind::Other => "other",
         }
     }
 }

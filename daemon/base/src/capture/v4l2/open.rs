@@ -9,8 +9,7 @@ use super::offer::{Interval, Size};
 use super::resolve::Places;
 use super::stream::Stream;
 use super::sys::{Capability, Device, Queue};
-use crate::capture::Opened;
-use crate::capture::{Agreed, Fault, Reason};
+use crate::capture::{Agreed, Fault, Opened, Reason};
 use crate::config::CameraConfig;
 
 /// Buffers that are asked for: one is read while the driver fills the others.

@@ -1,8 +1,9 @@
 //! Local cameras, as sessions whose client is this machine. Lives here: the thread of each camera (open, run, back off, explain), and
 //! what is known of each. Does not live here: opening and reading devices and replays (`base::capture`), what is done with
-//! a frame (`session` and further), pictures and results for whoever looks (`server`).
+//! a frame that is whole and wanted (`session` and further), pictures and results for whoever looks (`server`).
 
 mod backoff;
+mod needs;
 mod pace;
 mod rate;
 mod session;
@@ -11,6 +12,7 @@ mod shared;
 mod supervisor;
 mod view;
 
-pub use set::{CameraSet, Needs};
+pub use needs::Needs;
+pub use set::CameraSet;
 pub use shared::{Camera, Shot};
 pub use view::CameraView;

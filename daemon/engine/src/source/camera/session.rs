@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::backoff::Backoff;
+use super::needs::Needs;
 use super::pace::{Load, Pace};
-use super::set::Needs;
 use super::shared::Camera;
 use crate::pipeline::Pipeline;
 use crate::session::SessionStart;

@@ -6,37 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
-
 use super::CameraView;
+use super::needs::Needs;
 use super::shared::Camera;
 use super::supervisor::supervise;
-use crate::engine::Engine;
-use crate::pipeline::registry::PipelineRegistry;
-use crate::session::registry::SessionRegistry;
-use crate::telemetry::metrics::Metrics;
 use base::capture::Reason;
-use base::config::{CameraConfig, Config};
+use base::config::CameraConfig;
 
 /// How long a camera that was changed or removed gets to close its device before its successor is started all the same.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// Bytes of a thread's name that Linux keeps.
 const THREAD_NAME: usize = 15;
-
-/// What cameras share with the rest of the daemon.
-#[derive(Clone, Debug)]
-pub struct Needs {
-    /// The current configuration.
-    pub config: Arc<ArcSwap<Config>>,
-    /// The loaded pipelines.
-    pub pipelines: Arc<PipelineRegistry>,
-    /// The live sessions.
-    pub sessions: Arc<SessionRegistry>,
-    /// Who runs frames.
-    pub engine: Arc<Engine>,
-    /// The daemon's series.
-    pub metrics: Arc<Metrics>,
-}
 
 /// The running cameras.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::backoff::Backoff;
+use super::needs::Needs;
 use super::rate::Rate;
 use super::session::CameraSession;
-use super::set::Needs;
 use super::shared::Camera;
 use base::capture::v4l2::{self, Identity};
 use base::capture::{Agreed, Capture, Drained, Encoding, Fault, FrameView, Reason};

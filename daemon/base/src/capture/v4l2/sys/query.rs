@@ -3,8 +3,7 @@
 use std::io;
 
 use super::{CAPTURE, Device, Request, raw, vidioc, zeroed};
-use crate::capture::v4l2::controls::{Control, Kind};
-use crate::capture::v4l2::offer::{FourCc, Interval, RateRange, Size, SizeRange};
+use crate::capture::v4l2::offer::{Control, FourCc, Interval, Kind, RateRange, Size, SizeRange};
 
 /// Most entries of any list that a driver is asked for: one that never ends it does not hold us up.
 const MOST_ENTRIES: u32 = 1024;
