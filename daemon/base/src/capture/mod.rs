@@ -19,20 +19,16 @@ pub trait Capture: Send + fmt::Debug {
     /// What the device agreed to.
     fn agreed(&self) -> &Agreed;
 
-    /// Waits at most `patience` for a frame, drains what has come, and shows the newest complete frame to `take`, which
-    /// copies what it wants: the buffer goes back to the driver when it returns. `take` is not called where no complete
-    /// frame came.
+    /// Waits at most `patience` for a frame, drains what has come, and gives the newest complete frame, where one came.
     ///
     /// # Errors
     /// A [`Fault`]: the camera is to be dropped and opened anew.
-    fn next(&mut self, patience: Duration, take: &mut dyn FnMut(FrameView<'_>)) -> Result<Drained, Fault>;
+    fn next(&mut self, patience: Duration) -> Result<(Option<Held<'_>>, Drained), Fault>;
 }
 
-/// A frame while the driver's buffer is held.
-#[derive(Clone, Copy)]
-pub struct FrameView<'a> {
-    /// The picture: one complete JPEG without trailing padding, or all rows of a raw picture.
-    pub bytes: &'a [u8],
+/// A frame in the driver's buffer, which goes back to the driver when this is dropped: copy what is wanted, and drop it.
+pub struct Held<'a> {
+    buffer: Box<dyn AsRef<[u8]> + 'a>,
     /// When the kernel had it, or the replay made it due.
     pub captured_at: Instant,
 }
@@ -47,7 +43,7 @@ pub struct Opened {
     pub notes: Vec<String>,
 }
 
-/// What one look at the camera's queue came to. Frames captured = shown (0 or 1) + skipped + bad.
+/// What one look at the camera's queue came to. Frames captured = held (0 or 1) + skipped + bad.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drained {
     /// Complete frames that gave way to a newer one in the queue.
@@ -154,6 +150,18 @@ impl Fault {
     }
 }
 
+impl<'a> Held<'a> {
+    /// A frame that was captured then. Dropping `buffer` gives it back.
+    pub fn new(buffer: impl AsRef<[u8]> + 'a, captured_at: Instant) -> Self {
+        Held { buffer: Box::new(buffer), captured_at }
+    }
+
+    /// The picture: one complete JPEG without trailing padding, or all rows of a raw picture.
+    pub fn bytes(&self) -> &[u8] {
+        (*self.buffer).as_ref()
+    }
+}
+
 impl Encoding {
     /// Every encoding.
     pub const ALL: [Encoding; 8] = [
@@ -182,9 +190,9 @@ impl fmt::Display for Agreed {
     }
 }
 
-impl fmt::Debug for FrameView<'_> {
+impl fmt::Debug for Held<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FrameView({} bytes)", self.bytes.len())
+        write!(f, "Held({} bytes)", self.bytes().len())
     }
 }
 

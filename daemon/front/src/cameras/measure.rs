@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
-use base::capture::{Agreed, Capture, Drained, Fault, Reason};
+use base::capture::{Agreed, Capture, Drained, Fault, Held, Reason};
 
 /// What a camera delivered.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -70,16 +70,15 @@ const PATIENCE: Duration = Duration::from_millis(200);
 pub fn measure(capture: &mut dyn Capture, notes: Vec<String>, began: Instant, time: Duration) -> Result<Report, Fault> {
     let (mut counts, start, cpu_before) = (Counts::default(), Instant::now(), thread_cpu());
     while start.elapsed() < time {
-        let (shown, latencies) = (&mut counts.shown, &mut counts.latencies);
-        let (first, last, first_taken) = (&mut counts.first, &mut counts.last, &mut counts.first_taken);
-        let drained = capture.next(PATIENCE, &mut |view| {
+        let (held, drained) = capture.next(PATIENCE)?;
+        if let Some(Held { captured_at, .. }) = held {
             let now = Instant::now();
-            *shown += 1;
-            latencies.push(now.saturating_duration_since(view.captured_at));
-            first.get_or_insert(view.captured_at);
-            first_taken.get_or_insert(now);
-            *last = Some(view.captured_at);
-        })?;
+            counts.shown += 1;
+            counts.latencies.push(now.saturating_duration_since(captured_at));
+            counts.first.get_or_insert(captured_at);
+            counts.first_taken.get_or_insert(now);
+            counts.last = Some(captured_at);
+        }
         counts.drained.skipped += drained.skipped;
         counts.drained.bad += drained.bad;
         counts.drained.lost += drained.lost;
@@ -161,7 +160,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use base::capture::{Encoding, FrameView};
+    use base::capture::Encoding;
 
     /// A camera that goes by a list: of each look a frame captured this many milliseconds ago, or none.
     #[derive(Debug)]
@@ -175,14 +174,11 @@ mod tests {
             &self.agreed
         }
 
-        fn next(&mut self, _: Duration, take: &mut dyn FnMut(FrameView<'_>)) -> Result<Drained, Fault> {
+        fn next(&mut self, _: Duration) -> Result<(Option<Held<'_>>, Drained), Fault> {
             let Some((age, drained)) = self.looks.next() else {
                 return Err(Fault::new(Reason::Disconnected, "the list is over"));
             };
-            if let Some(age) = age {
-                take(FrameView { bytes: &[], captured_at: Instant::now() - Duration::from_millis(age) });
-            }
-            Ok(drained)
+            Ok((age.map(|age| Held::new([0_u8; 0], Instant::now() - Duration::from_millis(age))), drained))
         }
     }
 

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use self::clip::Clip;
-use super::{Agreed, Capture, Drained, Encoding, Fault, FrameView, Reason};
+use super::{Agreed, Capture, Drained, Encoding, Fault, Held, Reason};
 
 /// How many damaged frames are passed over, from the newest one back, in search of a whole one.
 const MOST_TRIES: usize = 4;
@@ -66,13 +66,10 @@ impl Replay {
         Ok(Replay { clip, agreed, started: Instant::now(), next: 0, damaged: 0, buffer })
     }
 
-    /// What there is this long after the start; `None` where no further frame is due.
-    fn step(&mut self, elapsed: Duration, take: &mut dyn FnMut(FrameView<'_>)) -> Result<Option<Drained>, Fault> {
-        let due = rate::due_by(elapsed, self.agreed.fps);
+    /// What there is this long after the start.
+    fn step(&mut self, elapsed: Duration) -> Result<(Option<Held<'_>>, Drained), Fault> {
         let first = self.next;
-        if due <= first {
-            return Ok(None);
-        }
+        let due = rate::due_by(elapsed, self.agreed.fps).max(first);
         self.next = due;
         let mut drained = Drained { skipped: due - first, ..Drained::default() };
         for frame in (first..due).rev().take(MOST_TRIES) {
@@ -80,12 +77,11 @@ impl Replay {
             if self.read(frame)? {
                 let due_at = rate::due_at(frame, self.agreed.fps);
                 let captured_at = self.started.checked_add(due_at).unwrap_or_else(Instant::now);
-                take(FrameView { bytes: &self.buffer, captured_at });
-                break;
+                return Ok((Some(Held::new(&self.buffer, captured_at)), drained));
             }
             drained.bad += 1;
         }
-        Ok(Some(drained))
+        Ok((None, drained))
     }
 
     /// Brings a frame into the buffer; false where it is damaged.
@@ -112,10 +108,10 @@ impl Capture for Replay {
         &self.agreed
     }
 
-    fn next(&mut self, patience: Duration, take: &mut dyn FnMut(FrameView<'_>)) -> Result<Drained, Fault> {
+    fn next(&mut self, patience: Duration) -> Result<(Option<Held<'_>>, Drained), Fault> {
         let due_at = rate::due_at(self.next, self.agreed.fps);
         thread::sleep(due_at.saturating_sub(self.started.elapsed()).min(patience));
-        Ok(self.step(self.started.elapsed(), take)?.unwrap_or_default())
+        self.step(self.started.elapsed())
     }
 }
 

@@ -46,14 +46,13 @@ fn picture(jpeg: &[u8]) -> String {
 }
 
 /// Steps to a time and returns the picture that was shown, and what was drained.
-fn step(replay: &mut Replay, ms: u64) -> (Option<String>, Option<Drained>) {
-    let mut shown = None;
-    let drained = replay.step(Duration::from_millis(ms), &mut |view| shown = Some(picture(view.bytes)));
-    (shown, drained.unwrap())
+fn step(replay: &mut Replay, ms: u64) -> (Option<String>, Drained) {
+    let (held, drained) = replay.step(Duration::from_millis(ms)).unwrap();
+    (held.map(|held| picture(held.bytes())), drained)
 }
 
-fn drained(skipped: u64, bad: u64) -> Option<Drained> {
-    Some(Drained { skipped, bad, lost: 0 })
+fn drained(skipped: u64, bad: u64) -> Drained {
+    Drained { skipped, bad, lost: 0 }
 }
 
 fn some(text: &str) -> Option<String> {
@@ -67,14 +66,14 @@ fn a_file_is_played_in_a_loop_and_who_is_late_gets_the_newest() {
     let mut replay = folder.open("clip", 10.0).unwrap();
     for (ms, shown, expected) in [
         (0, some("a"), drained(0, 0)),
-        (50, None, None),
-        (99, None, None),
+        (50, None, drained(0, 0)),
+        (99, None, drained(0, 0)),
         (100, some("b"), drained(0, 0)),
         (250, some("c"), drained(0, 0)),
         (399, some("a"), drained(0, 0)),
         // b, c, a and b are due: three gave way.
         (799, some("b"), drained(3, 0)),
-        (799, None, None),
+        (799, None, drained(0, 0)),
         (60_000, some("a"), drained(592, 0)),
     ] {
         assert_eq!(step(&mut replay, ms), (shown, expected), "at {ms}");
@@ -192,7 +191,7 @@ fn what_cannot_be_opened_says_why() {
 
 /// Whether a step fails, and why.
 fn fault(replay: &mut Replay, ms: u64) -> Option<Reason> {
-    replay.step(Duration::from_millis(ms), &mut |_| panic!("no frame is left")).err().map(|fault| fault.reason)
+    replay.step(Duration::from_millis(ms)).err().map(|fault| fault.reason)
 }
 
 #[test]
@@ -251,14 +250,13 @@ fn the_real_clock_brings_frames_in_order_and_patience_ends() {
     let mut replay = open(&clip, 100.0).unwrap();
     let mut times = Vec::new();
     while times.len() < 5 {
-        replay.next(Duration::from_secs(60), &mut |view| times.push(view.captured_at)).unwrap();
+        times.extend(replay.next(Duration::from_secs(60)).unwrap().0.map(|held| held.captured_at));
     }
     assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
     assert!(times.iter().all(|time| *time <= Instant::now()));
     let mut slow = open(&clip, 0.1).unwrap();
-    let mut shown = 0;
-    slow.next(Duration::ZERO, &mut |_| shown += 1).unwrap();
+    assert!(slow.next(Duration::ZERO).unwrap().0.is_some());
     // Ten seconds to the next one.
-    assert_eq!(slow.next(Duration::from_millis(1), &mut |_| shown += 1).unwrap(), Drained::default());
-    assert_eq!(shown, 1);
+    let (held, drained) = slow.next(Duration::from_millis(1)).unwrap();
+    assert!(held.is_none() && drained == Drained::default());
 }

@@ -11,13 +11,19 @@ use super::fault::{Step, fault};
 use super::negotiate::picture_bytes;
 use super::resolve::{Identity, identity};
 use super::sys::{Filled, Queue};
-use crate::capture::{Agreed, Capture, Drained, Encoding, Fault, FrameView, Reason};
+use crate::capture::{Agreed, Capture, Drained, Encoding, Fault, Held, Reason};
 use crate::frame::padding;
 
 /// An open device that streams.
 #[derive(Debug)]
 pub(super) struct Stream {
     queue: Queue,
+    reader: Reader,
+}
+
+/// What is known of a stream besides its buffers, so that a buffer can be held while it is asked.
+#[derive(Debug)]
+struct Reader {
     agreed: Agreed,
     node: Identity,
     clock: Clock,
@@ -66,6 +72,7 @@ enum Bad {
 }
 
 /// What waiting came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Waited {
     Nothing,
     Frame,
@@ -91,69 +98,66 @@ impl Stream {
         let node = Identity::of(&queue.device().metadata()?);
         let start = LONGEST_START.max(three_frames(agreed.fps));
         let (sequences, silence) = (Sequences::default(), Silence::new(Instant::now(), start));
-        Ok(Stream { queue, agreed, node, clock: Clock::now(), sequences, silence, strikes: 0 })
+        Ok(Stream { queue, reader: Reader { agreed, node, clock: Clock::now(), sequences, silence, strikes: 0 } })
     }
+}
 
-    fn wait(&self, patience: Duration) -> Result<Waited, Fault> {
-        let patience = patience.min(LONGEST_WAIT);
-        let timeout = Timespec { tv_sec: 0, tv_nsec: patience.subsec_nanos().into() };
-        let mut fds = [PollFd::from_borrowed_fd(self.queue.as_fd(), PollFlags::IN)];
-        let [fd] = &mut fds;
-        match poll(std::slice::from_mut(fd), Some(&timeout)) {
-            Ok(0) | Err(Errno::INTR) => Ok(Waited::Nothing),
-            Ok(_) if fd.revents().contains(PollFlags::IN) => Ok(Waited::Frame),
-            Ok(_) => Ok(Waited::Error),
-            Err(error) => Err(fault(Step::Read, &self.agreed.path, &error.into())),
-        }
+fn wait(queue: &Queue, patience: Duration) -> std::io::Result<Waited> {
+    let patience = patience.min(LONGEST_WAIT);
+    let timeout = Timespec { tv_sec: 0, tv_nsec: patience.subsec_nanos().into() };
+    let mut fd = PollFd::from_borrowed_fd(queue.as_fd(), PollFlags::IN);
+    match poll(std::slice::from_mut(&mut fd), Some(&timeout)) {
+        Ok(0) | Err(Errno::INTR) => Ok(Waited::Nothing),
+        Ok(_) if fd.revents().contains(PollFlags::IN) => Ok(Waited::Frame),
+        Ok(_) => Ok(Waited::Error),
+        Err(error) => Err(error.into()),
     }
+}
 
-    /// Takes what the driver has, shows the newest complete frame, and gives all back. Whether one was shown.
-    fn drain(&mut self, drained: &mut Drained, take: &mut dyn FnMut(FrameView<'_>)) -> Result<bool, Fault> {
-        let Stream { queue, agreed, clock, sequences, silence, strikes, .. } = self;
-        let failed = |error: std::io::Error| fault(Step::Read, &agreed.path, &error);
-        let mut newest: Option<(Filled<'_>, usize, Instant)> = None;
+impl Reader {
+    /// Takes what the driver has, keeps the newest complete frame, and gives all others back.
+    fn drain<'q>(&mut self, queue: &'q Queue, drained: &mut Drained) -> Result<Option<Held<'q>>, Fault> {
+        let mut newest = None;
         // A driver is never faster than this for long: what comes later is for the next look.
         for _ in 0..queue.len() {
-            let filled = match queue.take() {
+            let mut filled = match queue.take() {
                 Ok(Some(filled)) => filled,
                 Ok(None) => break,
                 // The driver lost a buffer, and may go on.
-                Err(error) if error.raw_os_error() == Some(libc::EIO) && *strikes + 1 < MOST_STRIKES => {
-                    *strikes += 1;
+                Err(error) if error.raw_os_error() == Some(libc::EIO) && self.strikes + 1 < MOST_STRIKES => {
+                    self.strikes += 1;
                     drained.bad += 1;
                     break;
                 }
-                Err(error) => return Err(failed(error)),
+                Err(error) => return Err(self.failed(&error)),
             };
-            *strikes = 0;
-            drained.lost += sequences.lost_before(filled.sequence);
-            let length = match judge(agreed, &filled) {
-                Ok(length) => length,
+            self.strikes = 0;
+            drained.lost += self.sequences.lost_before(filled.sequence);
+            match judge(&self.agreed, &filled) {
+                Ok(length) => filled.truncate(length),
                 Err(why) => {
                     drained.bad += 1;
-                    silence.threw_away(why);
-                    filled.give_back().map_err(failed)?;
+                    self.silence.threw_away(why);
                     continue;
                 }
-            };
-            let now = Instant::now();
-            let stamp = filled.timestamp.and_then(|stamp| clock.recent(stamp, now));
-            let captured_at = stamp.unwrap_or(now);
-            // Nothing newer can be there yet: this saves asking. Without the kernel's time nothing is known.
-            let fresh = stamp.is_some_and(|at| (now - at).as_secs_f64() * agreed.fps < 0.25);
-            if let Some((older, ..)) = newest.replace((filled, length, captured_at)) {
-                drained.skipped += 1;
-                older.give_back().map_err(failed)?;
             }
-            if fresh && agreed.fps > 0.0 {
+            let now = Instant::now();
+            let stamp = filled.timestamp.and_then(|stamp| self.clock.recent(stamp, now));
+            // Nothing newer can be there yet: this saves asking. Without the kernel's time nothing is known.
+            let fresh = stamp.is_some_and(|at| (now - at).as_secs_f64() * self.agreed.fps < 0.25);
+            drained.skipped += u64::from(newest.replace(Held::new(filled, stamp.unwrap_or(now))).is_some());
+            if fresh && self.agreed.fps > 0.0 {
                 break;
             }
         }
-        let Some((filled, length, captured_at)) = newest else { return Ok(false) };
-        take(FrameView { bytes: filled.bytes().get(..length).unwrap_or_default(), captured_at });
-        filled.give_back().map_err(failed)?;
-        silence.broken(Instant::now(), agreed.fps);
-        Ok(true)
+        if newest.is_some() {
+            self.silence.broken(Instant::now(), self.agreed.fps);
+        }
+        Ok(newest)
+    }
+
+    fn failed(&self, error: &std::io::Error) -> Fault {
+        fault(Step::Read, &self.agreed.path, error)
     }
 
     /// What it means that no frame came.
@@ -174,35 +178,32 @@ impl Stream {
 
 impl Capture for Stream {
     fn agreed(&self) -> &Agreed {
-        &self.agreed
+        &self.reader.agreed
     }
 
-    fn next(&mut self, patience: Duration, take: &mut dyn FnMut(FrameView<'_>)) -> Result<Drained, Fault> {
-        let mut drained = Drained::default();
-        let shown = match self.wait(patience)? {
-            Waited::Nothing => false,
-            Waited::Frame => self.drain(&mut drained, take)?,
-            Waited::Error => {
-                // Taking a frame tells which error it is.
-                let strikes = self.strikes;
-                let shown = self.drain(&mut drained, take)?;
-                if !shown && drained == Drained::default() {
-                    self.strikes = strikes + 1;
-                }
-                if self.strikes >= MOST_STRIKES {
-                    let path = self.agreed.path.display();
-                    return Err(Fault::new(
-                        Reason::IoError,
-                        format!("{path}: the driver reports an error and does not say which"),
-                    ));
-                }
-                shown
-            }
-        };
-        if !shown {
-            self.explain_silence()?;
+    fn next(&mut self, patience: Duration) -> Result<(Option<Held<'_>>, Drained), Fault> {
+        let Stream { queue, reader } = self;
+        if let Some(error) = queue.not_given_back() {
+            return Err(reader.failed(error));
         }
-        Ok(drained)
+        let waited = wait(queue, patience).map_err(|error| reader.failed(&error))?;
+        let (strikes, mut drained) = (reader.strikes, Drained::default());
+        // Where there is an error, taking a frame tells which it is.
+        let held = if waited == Waited::Nothing { None } else { reader.drain(queue, &mut drained)? };
+        if waited == Waited::Error {
+            if held.is_none() && drained == Drained::default() {
+                reader.strikes = strikes + 1;
+            }
+            if reader.strikes >= MOST_STRIKES {
+                let path = reader.agreed.path.display();
+                let detail = format!("{path}: the driver reports an error and does not say which");
+                return Err(Fault::new(Reason::IoError, detail));
+            }
+        }
+        if held.is_none() {
+            reader.explain_silence()?;
+        }
+        Ok((held, drained))
     }
 }
 
@@ -280,7 +281,7 @@ fn judge(agreed: &Agreed, filled: &Filled<'_>) -> Result<usize, Bad> {
     if filled.damaged {
         return Err(Bad::Damaged);
     }
-    let bytes = filled.bytes();
+    let bytes = filled.as_ref();
     match agreed.encoding {
         Encoding::Jpeg => padding::complete(bytes).map(<[u8]>::len).ok_or(Bad::NoJpeg),
         Encoding::Raw(layout) => {
@@ -289,6 +290,9 @@ fn judge(agreed: &Agreed, filled: &Filled<'_>) -> Result<usize, Bad> {
         }
     }
 }
+
+#[cfg(test)]
+mod held_tests;
 
 #[cfg(test)]
 mod tests {

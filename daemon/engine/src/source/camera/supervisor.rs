@@ -11,8 +11,7 @@ use super::rate::Rate;
 use super::session::CameraSession;
 use super::shared::Camera;
 use base::capture::v4l2::{self, Identity};
-use base::capture::{Agreed, Capture, Drained, Encoding, Fault, FrameView, Reason};
-use base::capture::{Opened, open};
+use base::capture::{Agreed, Capture, Drained, Encoding, Fault, Held, Opened, Reason, open};
 use base::config::CameraDevice;
 use base::frame::validator::{self, FrameError, FrameLimits};
 use base::frame::{Frame, FrameData, RawPicture, Rotation};
@@ -33,9 +32,9 @@ enum Closed {
     Fault(Fault),
 }
 
-/// A frame that was copied out of the driver's buffer.
+/// A whole frame, copied out of the driver's buffer where anybody wants it.
 struct Taken {
-    bytes: Bytes,
+    bytes: Option<Bytes>,
     captured_at: Instant,
     offer: bool,
 }
@@ -159,35 +158,33 @@ impl Run<'_> {
             FrameLimits { max_bytes: config.stream.max_frame_bytes, max_pixels: config.stream.max_frame_pixels }
         };
         self.check_size(limits.max_pixels)?;
-        let is_jpeg = self.agreed.encoding == Encoding::Jpeg;
         let looked_at = self.camera.is_looked_at();
-        let (session, mut seen, mut taken) = (&mut self.session, Seen::Nothing, None);
-        let mut drained = capture.next(LOOK, &mut |view: FrameView<'_>| {
-            let offer = session.wants(Instant::now());
-            // No consumer, no work: a frame that nobody wants is not even copied. What is used is judged as it was copied:
-            // a program that feeds a loopback device may write to it meanwhile.
-            let copy = (offer || looked_at).then(|| Bytes::copy_from_slice(view.bytes));
-            let bytes = copy.as_deref().unwrap_or(view.bytes);
-            if is_jpeg && let Err(error) = validator::validate(bytes, limits) {
-                seen = Seen::Refused(error);
-                return;
-            }
-            seen = Seen::Whole(view.captured_at);
-            taken = copy.map(|bytes| Taken { bytes, captured_at: view.captured_at, offer });
-        })?;
+        let (held, mut drained) = capture.next(LOOK)?;
+        let taken = held.map(|held| self.take(&held, looked_at, limits)).transpose();
         let now = Instant::now();
-        drained.bad += u64::from(matches!(seen, Seen::Refused(_)));
-        let offered = taken.as_ref().is_some_and(|taken| taken.offer);
-        self.count(drained, matches!(seen, Seen::Whole(_)), offered, now);
-        match seen {
-            Seen::Nothing => {}
-            Seen::Refused(error) => self.note_refused(&error, now)?,
-            Seen::Whole(captured_at) => self.note_whole(captured_at, now, backoff),
-        }
-        if let Some(taken) = taken {
-            self.hand_on(taken, looked_at, now);
+        drained.bad += u64::from(taken.is_err());
+        self.count(drained, taken.as_ref().ok().and_then(Option::as_ref), now);
+        match taken {
+            Ok(None) => {}
+            Ok(Some(taken)) => {
+                self.note_whole(taken.captured_at, now, backoff);
+                self.hand_on(taken, looked_at, now);
+            }
+            Err(error) => self.note_refused(&error, now)?,
         }
         Ok(())
+    }
+
+    /// Takes a frame out of the driver's buffer; refuses what passes for a JPEG and would end a client's session.
+    fn take(&mut self, held: &Held<'_>, looked_at: bool, limits: FrameLimits) -> Result<Taken, FrameError> {
+        let offer = self.session.wants(Instant::now());
+        // No consumer, no work: a frame that nobody wants is not even copied. What is used is judged as it was copied:
+        // a program that feeds a loopback device may write to it meanwhile.
+        let copy = (offer || looked_at).then(|| Bytes::copy_from_slice(held.bytes()));
+        if self.agreed.encoding == Encoding::Jpeg {
+            validator::validate(copy.as_deref().unwrap_or(held.bytes()), limits)?;
+        }
+        Ok(Taken { bytes: copy, captured_at: held.captured_at, offer })
     }
 
     /// A frame that the validator refuses is a bad one; a camera that gives no other is no camera to go on with.
@@ -229,10 +226,10 @@ impl Run<'_> {
         }
     }
 
-    fn count(&mut self, mut drained: Drained, whole: bool, offered: bool, now: Instant) {
-        let frames = u64::from(whole) + drained.skipped + drained.bad;
+    fn count(&mut self, mut drained: Drained, whole: Option<&Taken>, now: Instant) {
+        let frames = u64::from(whole.is_some()) + drained.skipped + drained.bad;
         // Without a pipeline nothing is offered, and nothing is missed by that.
-        if whole && !offered && self.camera.config().pipeline.is_some() {
+        if whole.is_some_and(|taken| !taken.offer) && self.camera.config().pipeline.is_some() {
             drained.skipped += 1;
         }
         self.camera.count(frames, drained);
@@ -245,14 +242,15 @@ impl Run<'_> {
     }
 
     fn hand_on(&mut self, taken: Taken, looked_at: bool, now: Instant) {
+        let Some(bytes) = taken.bytes else { return };
         let data = match self.agreed.encoding {
-            Encoding::Jpeg => FrameData::Jpeg(taken.bytes),
+            Encoding::Jpeg => FrameData::Jpeg(bytes),
             Encoding::Raw(layout) => FrameData::Raw(RawPicture {
                 layout,
                 width: self.agreed.width as usize,
                 height: self.agreed.height as usize,
                 stride: self.agreed.stride as usize,
-                bytes: taken.bytes,
+                bytes,
             }),
         };
         let frame = Frame { data, rotation: self.rotation };
@@ -264,15 +262,6 @@ impl Run<'_> {
             self.session.offer(frame, taken.captured_at, now, fps);
         }
     }
-}
-
-/// What the camera's queue held.
-enum Seen {
-    Nothing,
-    /// A frame that passes for a JPEG, and that a client's session would end over.
-    Refused(FrameError),
-    /// A frame that was captured then.
-    Whole(Instant),
 }
 
 /// What tells a device from another one at the same place; none while there is none.

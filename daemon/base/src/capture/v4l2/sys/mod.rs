@@ -7,14 +7,16 @@
 //! - A request's number carries the size of its argument, checked when this is compiled. No argument made here leads the
 //!   kernel to further memory: buffers are single-planar and mapped, and controls are set by number.
 //! - Arguments are structs and unions of integers, for which zeros and whatever the kernel writes are valid values.
-//! - A mapping lives as long as its [`Queue`]. Its bytes are seen only through a [`Filled`], which borrows the queue and
-//!   exists from the moment the driver hands the buffer over until it is given back: so bytes that are being read stay
-//!   mapped, and a device does not write to them. A loopback device's feeder is a program that could: bytes are plain data,
+//! - A mapping lives as long as its [`Queue`]. Its bytes are seen only through a [`Filled`], which borrows the queue,
+//!   exists from the moment the driver hands the buffer over, and gives it back when dropped, once, also when a panic
+//!   unwinds: so bytes that are being read stay mapped, and a device does not write to them. A loopback device's feeder is a program that could: bytes are plain data,
 //!   and whoever uses them copies them before judging them.
 #![allow(unsafe_code)]
 
 mod query;
 mod queue;
+#[cfg(test)]
+pub(super) mod tests_driver;
 
 use std::fs::{File, OpenOptions};
 use std::marker::PhantomData;
@@ -57,7 +59,11 @@ unsafe impl Argument for libc::c_int {}
 #[derive(Debug)]
 pub(super) struct Device {
     file: File,
+    ioctl: Ioctl,
 }
+
+/// What carries out requests: the kernel, or a test's driver.
+type Ioctl = unsafe fn(libc::c_int, vidioc::_IOC_TYPE, *mut libc::c_void) -> io::Result<()>;
 
 impl<T: Argument> Request<T> {
     const fn new(number: vidioc::_IOC_TYPE) -> Self {
@@ -70,7 +76,7 @@ impl Device {
     /// Opens a node so that no call on it waits.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-        Ok(Device { file })
+        Ok(Device { file, ioctl: v4l2::ioctl })
     }
 
     /// The open node's own metadata.
@@ -81,7 +87,7 @@ impl Device {
     fn call<T: Argument>(&self, request: &Request<T>, argument: &mut T) -> io::Result<()> {
         loop {
             // SAFETY: the argument is a live T, which the request was made for, and leads to no other memory.
-            let result = unsafe { v4l2::ioctl(self.file.as_raw_fd(), request.0, ptr::from_mut(argument).cast()) };
+            let result = unsafe { (self.ioctl)(self.file.as_raw_fd(), request.0, ptr::from_mut(argument).cast()) };
             match result {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => return other,

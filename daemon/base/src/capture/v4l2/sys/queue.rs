@@ -1,5 +1,6 @@
 //! Buffers that the driver fills and this process reads.
 
+use std::cell::OnceCell;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 use std::{io, ptr, slice};
@@ -11,6 +12,8 @@ use super::{CAPTURE, Device, MAPPED, Request, raw, v4l2, vidioc, zeroed};
 pub struct Queue {
     device: Device,
     buffers: Vec<Mapping>,
+    /// Why a buffer could not be given back.
+    not_given_back: OnceCell<io::Error>,
 }
 
 /// A buffer's memory.
@@ -20,7 +23,7 @@ struct Mapping {
     length: usize,
 }
 
-/// A buffer that the driver handed over. One that is dropped is lost to the driver: give it back.
+/// A buffer that the driver handed over. Dropped, it goes back to the driver.
 #[derive(Debug)]
 pub struct Filled<'a> {
     queue: &'a Queue,
@@ -64,7 +67,7 @@ impl Queue {
         if buffers.is_empty() {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
-        Ok(Queue { device, buffers })
+        Ok(Queue { device, buffers, not_given_back: OnceCell::new() })
     }
 
     /// Hands all buffers to the driver, and starts streaming.
@@ -81,6 +84,11 @@ impl Queue {
     /// How many buffers there are.
     pub fn len(&self) -> usize {
         self.buffers.len()
+    }
+
+    /// Why a buffer could not be given back, where that happened: the driver has fewer of them since.
+    pub fn not_given_back(&self) -> Option<&io::Error> {
+        self.not_given_back.get()
     }
 
     /// The oldest filled buffer. `None` where there is none yet.
@@ -109,15 +117,26 @@ impl Queue {
 }
 
 impl Filled<'_> {
+    /// Leaves off what stands behind the picture.
+    pub fn truncate(&mut self, length: usize) {
+        self.used = self.used.min(length);
+    }
+}
+
+impl AsRef<[u8]> for Filled<'_> {
     /// What the driver wrote.
-    pub fn bytes(&self) -> &[u8] {
+    fn as_ref(&self) -> &[u8] {
         // SAFETY: `used` bytes at most `length` long, mapped while the queue is borrowed, and the driver has handed them over.
         unsafe { slice::from_raw_parts(self.memory.start.as_ptr(), self.used) }
     }
+}
 
-    /// Hands the buffer back to the driver.
-    pub fn give_back(self) -> io::Result<()> {
-        self.queue.device.queue(self.index)
+impl Drop for Filled<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.queue.device.queue(self.index) {
+            // The first error tells why.
+            _ = self.queue.not_given_back.set(error);
+        }
     }
 }
 
