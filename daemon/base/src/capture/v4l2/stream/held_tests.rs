@@ -3,9 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
-use base::frame::PixelLayout;
-use base::capture::v4l2::sys::tests_driver::{self as driver, Gives};
-use base::capture::v4l2::tests_folder::Folder;
+use crate::capture::v4l2::sys::tests_driver::{self as driver, Gives};
+use crate::capture::v4l2::tests_folder::Folder;
+use crate::frame::PixelLayout;
 
 const ALL: [u32; 4] = [0, 1, 2, 3];
 
