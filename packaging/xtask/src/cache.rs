@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 
+use crate::files::{self, remove_folder};
 use crate::paths;
 
 /// How the names of unfinished folders go on after the folder's own. A process number ends them: a download whose xtask
@@ -66,20 +67,17 @@ impl Edition {
     /// Removes editions so that, with the one being made, no more than [`KEPT`] stay: those used last.
     fn remove_others(&self) -> Result<()> {
         let home = self.folder.parent().context("a cache folder has a parent")?;
-        let entries = fs::read_dir(home).with_context(|| format!("cannot list {}", home.display()))?;
-        let mut others: Vec<(SystemTime, PathBuf)> = entries
-            .flatten()
-            .filter(|entry| entry.file_name().to_str().is_some_and(|name| self.is_edition(name)))
-            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-            .collect();
+        let editions = files::list(home)?.into_iter().filter(|path| self.is_edition(path));
+        let used = |path: PathBuf| Some((path.metadata().ok()?.modified().ok()?, path));
+        let mut others: Vec<(SystemTime, PathBuf)> = editions.filter_map(used).collect();
         others.sort();
         let superfluous = others.len().saturating_sub(KEPT - 1);
-        others.into_iter().take(superfluous).try_for_each(|(_, folder)| remove(&folder))
+        others.into_iter().take(superfluous).try_for_each(|(_, folder)| remove_folder(&folder))
     }
 
-    /// Whether a name in the cache is that of a whole edition: no lock, nothing unfinished.
-    fn is_edition(&self, name: &str) -> bool {
-        let key = name.strip_prefix(&self.start);
+    /// Whether something in the cache is a whole edition: no lock, nothing unfinished.
+    fn is_edition(&self, path: &Path) -> bool {
+        let key = path.file_name().and_then(|name| name.to_str()?.strip_prefix(&self.start));
         key.is_some_and(|key| key.len() == 16 && key.bytes().all(|digit| digit.is_ascii_hexdigit()))
     }
 }
@@ -96,7 +94,7 @@ pub fn ensure(folder: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<(
         return Ok(());
     }
     let parent = folder.parent().context("a cache folder has a parent")?;
-    fs::create_dir_all(parent).with_context(|| format!("cannot make the folder {}", parent.display()))?;
+    files::make_folder(parent)?;
     let _lock = lock(&beside(folder, "lock"))?;
     if folder.is_dir() {
         return Ok(());
@@ -106,7 +104,7 @@ pub fn ensure(folder: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<(
     fs::create_dir(&partial).with_context(|| format!("cannot make the folder {}", partial.display()))?;
     let made = make(&partial).and_then(|()| publish(&partial, folder));
     if made.is_err() {
-        remove(&partial)?;
+        remove_folder(&partial)?;
     }
     made
 }
@@ -172,27 +170,12 @@ fn publish(partial: &Path, folder: &Path) -> Result<()> {
 /// Removes what killed processes left; the caller holds the lock.
 fn remove_leftovers(parent: &Path, folder: &Path) -> Result<()> {
     let start = beside(folder, PARTIAL);
-    let what = || format!("cannot list {}", parent.display());
-    for entry in fs::read_dir(parent).with_context(what)? {
-        let path = entry.with_context(what)?.path();
+    for path in files::list(parent)? {
         if path.as_os_str().as_encoded_bytes().starts_with(start.as_os_str().as_encoded_bytes()) {
-            remove(&path)?;
+            remove_folder(&path)?;
         }
     }
     Ok(())
-}
-
-/// Removes a folder with all that is in it, if it is there.
-///
-/// # Errors
-/// When the file system refuses.
-pub fn remove(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn beside(folder: &Path, suffix: &str) -> PathBuf {
@@ -210,7 +193,7 @@ mod tests {
 
     fn scratch(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("xtask-cache-{name}-{}", std::process::id()));
-        remove(&folder).unwrap();
+        remove_folder(&folder).unwrap();
         folder
     }
 
@@ -232,7 +215,7 @@ mod tests {
         let names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["whole"]);
         assert!(!left.exists());
-        remove(&home).unwrap();
+        remove_folder(&home).unwrap();
     }
 
     #[test]
@@ -253,7 +236,7 @@ mod tests {
             }
         });
         assert_eq!(made.into_inner(), 1);
-        remove(&home).unwrap();
+        remove_folder(&home).unwrap();
     }
 
     #[test]
@@ -278,7 +261,7 @@ mod tests {
         let there: Vec<u64> = (1..=5).filter(|number| edition(*number).find().is_some()).collect();
         assert_eq!(there, [1, 5]);
         assert!(lock.exists() && other.find().is_some());
-        remove(&home).unwrap();
+        remove_folder(&home).unwrap();
     }
 
     #[test]

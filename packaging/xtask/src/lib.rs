@@ -5,7 +5,7 @@
 //! and the tests themselves (`tests/`).
 //!
 //! A command is one file or folder (`setup`, `run`, `dist`, `deb`, `cross`, `test`, `vm`, `appliance`, `arm64`, `bench`, `lint`, `fuzz`,
-//! `release`); `main.rs` only picks one. What several commands share stands in `arch`, `packages`, `libtorch`, `cargo`, `cache`, `machine`, `shell`,
+//! `release`); `main.rs` only picks one. What several commands share stands in `arch`, `packages`, `libtorch`, `cargo`, `cache`, `files`, `machine`, `shell`,
 //! `skip` and `paths`.
 
 pub mod appliance;
@@ -17,6 +17,7 @@ pub mod cargo;
 pub mod cross;
 pub mod deb;
 pub mod dist;
+mod files;
 pub mod fuzz;
 pub mod libtorch;
 pub mod lint;

@@ -1,12 +1,12 @@
 //! What the container boots: a small system with systemd.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::arch::Arch;
+use crate::files::make_folder;
 use crate::machine::{self, Recipe, root};
 
 /// A system in the container.
@@ -54,13 +54,12 @@ pub(super) fn ensure(system: System) -> Result<PathBuf> {
         // And for the copy that a test boots.
         space: 2_500_000_000,
     };
-    recipe.root()
+    Ok(recipe.ensure()?.join("root"))
 }
 
 /// Each copy is a machine of its own, in which apt installs files of a given name.
 fn make_copyable(root: &Path, _log: &Path) -> Result<()> {
     // That takes no lists, but apt wants their folder.
-    let lists = root.join("var/lib/apt/lists/partial");
-    fs::create_dir_all(&lists).with_context(|| format!("cannot make the folder {}", lists.display()))?;
+    make_folder(&root.join("var/lib/apt/lists/partial"))?;
     root::write(root, "etc/machine-id", 0o444, "")
 }

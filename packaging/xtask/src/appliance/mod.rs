@@ -10,7 +10,6 @@ mod image;
 mod machine;
 mod previous;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -21,7 +20,7 @@ use crate::cross::symbols;
 use crate::deb::{self, Packages};
 use crate::packages::{self, For};
 use crate::skip::skip;
-use crate::{cache, paths, setup, shell};
+use crate::{cache, files, paths, setup, shell};
 pub use image::System;
 use machine::Machine;
 
@@ -92,11 +91,8 @@ fn run_tests(image: &Path, built: &Built, packages: &Packages, arguments: &[Stri
 /// Lays out the folder that the container sees as [`PACKAGES`].
 fn gather(packages: &Packages, home: &Path) -> Result<PathBuf> {
     let folder = home.join("packages");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    for (package, name) in [(&packages.daemon, "daemon.deb"), (&packages.libtorch, "libtorch.deb")] {
-        let to = folder.join(name);
-        fs::copy(package, &to).with_context(|| format!("cannot copy {} to {}", package.display(), to.display()))?;
-    }
+    files::copy(&packages.daemon, &folder.join("daemon.deb"))?;
+    files::copy(&packages.libtorch, &folder.join("libtorch.deb"))?;
     previous::make(&packages.daemon, &home.join("previous"), &folder.join("previous.deb"))?;
     Ok(folder)
 }

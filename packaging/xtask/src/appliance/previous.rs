@@ -1,31 +1,28 @@
 //! An older version of the daemon's package, to upgrade from and to go back to: there is no earlier release to take.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::{cache, shell};
+use crate::{files, shell};
 
 /// What the older version's configuration has, and the newer's has not: then dpkg has to decide whose changes stay.
 const CONFFILE_LINE: &str = "\n# The previous version shipped this line.\n";
 
 /// Writes the package as its predecessor to `to`; `work` is a folder for its tree meanwhile.
 pub(super) fn make(package: &Path, work: &Path, to: &Path) -> Result<()> {
-    cache::remove(work)?;
+    files::remove_folder(work)?;
     shell::run(Command::new("dpkg-deb").arg("--raw-extract").args([package, work]))?;
     let change = |name: &str, change: fn(&str) -> String| {
         let path = work.join(name);
-        let what = || format!("cannot change {name} of {}", package.display());
-        let text = fs::read_to_string(&path).with_context(what)?;
-        fs::write(&path, change(&text)).with_context(what)
+        files::write(&path, change(&files::read_text(&path)?))
     };
     change("DEBIAN/control", older)?;
     change("etc/forgesyted/forgesyted.toml", |text| format!("{text}{CONFFILE_LINE}"))?;
     let mut build = Command::new("dpkg-deb");
     shell::output(build.args(["--root-owner-group", "-Zzstd", "-z1", "--build"]).args([work, to]))?;
-    cache::remove(work)
+    files::remove_folder(work)
 }
 
 /// `~` sorts before the end of a version.

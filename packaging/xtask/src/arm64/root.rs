@@ -1,13 +1,12 @@
 //! A Debian for arm64, and the packages in it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::arch::Arch;
 use crate::machine::{Recipe, System, root};
-use crate::shell;
+use crate::{files, shell};
 
 /// Of the releases whose C library runs what is built for the boards, the oldest.
 const SYSTEM: System = System::Debian("bookworm");
@@ -44,7 +43,7 @@ pub(super) fn ensure() -> Result<PathBuf> {
         disk: false,
         space: 1_000_000_000,
     };
-    recipe.root()
+    Ok(recipe.ensure()?.join("root"))
 }
 
 /// Installs packages, as a person would by apt; what they recommend is not taken along.
@@ -54,17 +53,13 @@ pub(super) fn ensure() -> Result<PathBuf> {
 pub(super) fn install(root: &Path, packages: &[&Path], log: &Path) -> Result<()> {
     let inside = Path::new("tmp/packages");
     let folder = root.join(inside);
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let mut apt = root::command(root, None);
     apt.args(["apt-get", "install", "--yes", "--no-install-recommends"]).env("DEBIAN_FRONTEND", "noninteractive");
     for package in packages {
         let name = package.file_name().with_context(|| format!("{} is no package", package.display()))?;
-        let there = folder.join(name);
-        if fs::hard_link(package, &there).is_err() {
-            fs::copy(package, &there).with_context(|| format!("cannot copy {}", package.display()))?;
-        }
+        files::copy(package, &folder.join(name))?;
         apt.arg(Path::new("/").join(inside).join(name));
     }
     shell::run_logged(apt, log).context("apt cannot install the packages")?;
-    fs::remove_dir_all(&folder).context("cannot remove the packages")
+    files::remove_folder(&folder)
 }

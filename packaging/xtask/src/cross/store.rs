@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use crate::arch::Arch;
 use crate::cache::Edition;
 use crate::cargo::Profile;
-use crate::{paths, shell};
+use crate::{files, paths, shell};
 
 /// What decides on the compiled dependencies, beside the compilers.
 const FILES: &[&str] = &["Cargo.lock", "Cargo.toml", "daemon/base/Cargo.toml", "daemon/engine/Cargo.toml"];
@@ -31,7 +31,7 @@ impl Store {
     pub(super) fn of(arch: Arch, profile: Profile, compiler: Option<&Path>, libtorch: &Path) -> Result<Store> {
         let mut key = libtorch.display().to_string();
         for file in FILES {
-            key += &fs::read_to_string(paths::root().join(file)).with_context(|| format!("cannot read {file}"))?;
+            key += &files::read_text(&paths::root().join(file))?;
         }
         let rustc = compiler.unwrap_or(Path::new("rustc"));
         key += &shell::output(Command::new(rustc).current_dir(paths::root()).arg("-vV"))?;
@@ -65,7 +65,7 @@ impl Store {
 /// Under its name only when it is whole.
 fn bring(store: &Path, build: &Path) -> Result<()> {
     let partial = build.with_extension(format!("new-{}", std::process::id()));
-    fs::create_dir_all(&partial).with_context(|| format!("cannot make the folder {}", partial.display()))?;
+    files::make_folder(&partial)?;
     let brought = copy(store, &partial)
         .and_then(|()| fs::rename(&partial, build).with_context(|| format!("cannot make {}", build.display())));
     if brought.is_err() {
@@ -82,14 +82,11 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 
 /// Removes what cargo made of the project's own crates, and what xtask put beside it.
 fn remove_own(folder: &Path) -> Result<()> {
-    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
-        let entry = entry.context("cannot list a folder")?;
-        let path = entry.path();
-        let is_folder = entry.file_type().context("cannot look at a file")?.is_dir();
-        let what = || format!("cannot remove {}", path.display());
-        if is_own(&entry.file_name()) {
-            if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }.with_context(what)?;
-        } else if is_folder {
+    for path in files::list(folder)? {
+        if path.file_name().is_some_and(is_own) {
+            let remove = if path.is_dir() { fs::remove_dir_all } else { fs::remove_file };
+            remove(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        } else if path.is_dir() && !path.is_symlink() {
             remove_own(&path)?;
         }
     }

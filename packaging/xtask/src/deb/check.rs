@@ -1,7 +1,7 @@
 //! What is tried on packages that were made: that the same programs give the same bytes again, and what lintian finds.
 
 use std::env;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -16,7 +16,7 @@ use crate::cargo::{Built, Profile};
 use crate::cross::symbols;
 use crate::packages::{self, For};
 use crate::skip::skip;
-use crate::{paths, shell};
+use crate::{files, paths, shell};
 
 /// The packages' part of `cargo xtask test`, of what it has built: makes them, and checks them. A
 /// machine that is not able to skips it and says why, but in CI that is a failure.
@@ -40,6 +40,7 @@ pub fn after_tests(built: &Built, able: Result<()>) -> Result<Option<Packages>> 
 /// # Errors
 /// When a package cannot be made.
 pub fn for_trial(built: &Built) -> Result<Packages> {
+    packages::ensure(For::Deb)?;
     super::pack(&trial_plan()?, &super::programs::of(built)?)
 }
 
@@ -78,7 +79,7 @@ fn again(plan: &Plan, programs: &Programs, made: &Packages) -> Result<()> {
         identical(&made.libtorch, &again.libtorch)
     });
     umask(before);
-    fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    files::remove_folder(&folder)?;
     repeated
 }
 
@@ -86,11 +87,9 @@ fn again(plan: &Plan, programs: &Programs, made: &Packages) -> Result<()> {
 fn copies(programs: &Programs, folder: &Path) -> Result<Programs> {
     let copy = |program: &Path, name: &str| -> Result<PathBuf> {
         let to = folder.join(name).join(program.file_name().context("a program has a name")?);
-        let what = || format!("cannot copy {} to {}", program.display(), to.display());
-        fs::create_dir_all(to.parent().unwrap_or(folder)).with_context(what)?;
-        fs::copy(program, &to).with_context(what)?;
+        files::copy(program, &to)?;
         let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-        File::options().write(true).open(&to).and_then(|file| file.set_modified(old)).with_context(what)?;
+        File::options().write(true).open(&to).and_then(|file| file.set_modified(old)).context("cannot set a time")?;
         Ok(to)
     };
     Ok(Programs {
@@ -105,14 +104,13 @@ fn copies(programs: &Programs, folder: &Path) -> Result<Programs> {
 /// # Errors
 /// When they have not, or cannot be read.
 pub(super) fn identical(one: &Path, other: &Path) -> Result<()> {
-    let read = |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-    if read(one)? != read(other)? {
+    if files::read(one)? != files::read(other)? {
         bail!("{} and {} differ: something of the machine got into them", one.display(), other.display());
     }
     Ok(())
 }
 
-/// Every error and warning is a failure; those with a reason stand in `packaging/deb/*.lintian-overrides`.
+/// Every error and warning is a failure; those with a reason stand in `packaging/deb/*/lintian-overrides`.
 fn lintian(made: &Packages) -> Result<()> {
     let mut lintian = Command::new("lintian");
     lintian.args(["--fail-on", "error,warning", "--tag-display-limit", "0"]).args([&made.daemon, &made.libtorch]);
@@ -121,6 +119,8 @@ fn lintian(made: &Packages) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::work::files;
 use crate::arch::Arch;
+use crate::files::{self, files};
 use crate::{cargo, shell};
 
 /// Whose the project is.
@@ -107,7 +106,7 @@ pub(super) fn texts(crates: &[Crate]) -> Result<String> {
             silent.push(format!("{name} ({})", one.licence));
         }
         for file in files {
-            let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let bytes = files::read(&file)?;
             let text = String::from_utf8_lossy(&bytes).replace("\r\n", "\n").trim_end().to_owned();
             let of = texts.entry(text).or_default();
             if of.last() != Some(&name) {
@@ -130,10 +129,7 @@ pub(super) fn texts(crates: &[Crate]) -> Result<String> {
 fn licence_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let is_licence = |name: &str| LICENCE_FILES.iter().any(|start| name.to_uppercase().starts_with(start));
     let mut folders = vec![folder.to_path_buf()];
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
-    let mut inner: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
-    inner.sort();
-    folders.extend(inner);
+    folders.extend(files::list(folder)?.into_iter().filter(|path| path.is_dir()));
     let mut found = Vec::new();
     for folder in folders {
         found.extend(files(&folder)?.into_iter().filter(|(name, _)| is_licence(name)).map(|(_, path)| path));
@@ -143,6 +139,8 @@ fn licence_files(folder: &Path) -> Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

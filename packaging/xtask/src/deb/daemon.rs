@@ -8,10 +8,11 @@ use anyhow::{Context, Result};
 
 use super::pack::Words;
 use super::programs::Programs;
-use super::work::{Work, copy, write};
+use super::work::Work;
 use super::{Source, copyright, documents, guides, needs, version};
 use crate::arch::Arch;
 use crate::cross::symbols;
+use crate::files::{copy, write};
 use crate::libtorch;
 
 const NAME: &str = "forgesyted";
@@ -35,18 +36,18 @@ pub(super) fn lay_out(
     stage: &Path,
 ) -> Result<(Work, Words)> {
     let work = Work::begin(NAME, &source.packaging(NAME), &source.root, stage)?;
-    copy(&programs.front, &work.place(FRONT)?)?;
-    copy(&programs.engine, &work.place(ENGINE)?)?;
-    copy(&source.root.join(USER.0), &work.place(USER.1)?)?;
+    copy(&programs.front, &work.place(FRONT))?;
+    copy(&programs.engine, &work.place(ENGINE))?;
+    copy(&source.root.join(USER.0), &work.place(USER.1))?;
     environment(&work, source)?;
     guides::lay_out(&work, &programs.guide, &super::day(source.time)?)?;
     for (name, page) in documents::pages(&source.root.join("docs"))? {
-        write(&work.place(Path::new(documents::FOLDER).join(name))?, &page)?;
+        write(&work.place(Path::new(documents::FOLDER).join(name)), page)?;
     }
     let crates = copyright::crates(arch)?;
-    write(&work.place(Path::new(documents::FOLDER).join("third-party-licences"))?, &copyright::texts(&crates)?)?;
-    write(&work.about("copyright")?, &copyright::of_daemon(&crates))?;
-    write(&work.about("changelog")?, &changelog(version, source)?)?;
+    write(&work.place(Path::new(documents::FOLDER).join("third-party-licences")), copyright::texts(&crates)?)?;
+    write(&work.about("copyright"), copyright::of_daemon(&crates))?;
+    write(&work.about("changelog"), changelog(version, source)?)?;
     // What libtorch gives is the other package's matter: a board may have its own.
     let own = libtorch::LIBRARIES.iter().map(|&name| name.to_owned()).collect();
     let needs = needs::relations(&[symbols::needs(&programs.front)?, symbols::needs(&programs.engine)?], &own)?;
@@ -57,7 +58,7 @@ pub(super) fn lay_out(
 
 /// It may hold the token.
 fn environment(work: &Work, source: &Source) -> Result<()> {
-    let place = work.place(ENVIRONMENT)?;
+    let place = work.place(ENVIRONMENT);
     copy(&source.packaging(NAME).join("default"), &place)?;
     fs::set_permissions(&place, Permissions::from_mode(0o640)).context("cannot hide the service's environment")
 }
@@ -74,9 +75,9 @@ fn changelog(version: &str, source: &Source) -> Result<String> {
 mod tests {
     use std::path::PathBuf;
 
-    use super::super::work::files;
     use super::*;
-    use crate::{cache, paths, shell};
+    use crate::files::{files, remove_folder};
+    use crate::{paths, shell};
 
     /// The files of the checkout that the package has as they are, and their places in it.
     fn installed() -> Vec<(PathBuf, PathBuf)> {
@@ -176,9 +177,9 @@ mod tests {
         let stage = std::env::temp_dir().join(format!("xtask-token-{}", std::process::id()));
         let work = Work::begin(NAME, &source.packaging(NAME), &source.root, &stage).unwrap();
         environment(&work, &source).unwrap();
-        let about = fs::metadata(work.place(ENVIRONMENT).unwrap()).unwrap();
+        let about = fs::metadata(work.place(ENVIRONMENT)).unwrap();
         assert_eq!(about.permissions().mode() & 0o007, 0);
         assert_eq!(installed().iter().filter(|(_, place)| place.starts_with("etc")).count(), 3);
-        cache::remove(&stage).unwrap();
+        remove_folder(&stage).unwrap();
     }
 }

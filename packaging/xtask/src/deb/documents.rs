@@ -1,11 +1,10 @@
 //! The pages of `docs/` as the package has them: side by side in its folder of documents, with links that lead somewhere there.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use super::work::files;
+use crate::files::{files, read_text};
 
 /// The folder of the package's documents.
 pub(super) const FOLDER: &str = "usr/share/doc/forgesyted";
@@ -14,10 +13,7 @@ const ELSEWHERE: &[(&str, &str)] = &[("../config/forgesyted.toml", "../../../../
 
 /// The names of the pages of this folder, and their texts.
 pub(super) fn pages(docs: &Path) -> Result<Vec<(String, String)>> {
-    let read = |(name, path): (String, PathBuf)| {
-        let page = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok((name, in_package(&page)))
-    };
+    let read = |(name, path): (String, PathBuf)| Ok((name, in_package(&read_text(&path)?)));
     files(docs)?.into_iter().filter(|(name, _)| name.ends_with(".md")).map(read).collect()
 }
 

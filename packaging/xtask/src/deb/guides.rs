@@ -5,7 +5,8 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::work::{Work, write};
+use super::work::Work;
+use crate::files::write;
 use crate::shell;
 
 /// Where each shell looks for completions that packages bring.
@@ -19,7 +20,7 @@ const COMPLETIONS: &[(&str, &str)] = &[
 pub(super) fn lay_out(work: &Work, front: &Path, date: &str) -> Result<()> {
     for (shell, place) in COMPLETIONS {
         let script = shell::output(Command::new(front).args(["completions", shell]).env_clear())?;
-        write(&work.place(place)?, &script)?;
+        write(&work.place(place), script)?;
     }
-    shell::run(Command::new(front).args(["manual", "--date", date]).arg(work.about("manual")?).env_clear())
+    shell::run(Command::new(front).args(["manual", "--date", date]).arg(work.about("manual")).env_clear())
 }

@@ -6,9 +6,10 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::pack::Words;
-use super::work::{Work, copy, files};
+use super::work::Work;
 use super::{Source, needs, source};
 use crate::cross::symbols;
+use crate::files::{copy, files};
 use crate::libtorch::TORCH_VERSION;
 
 const NAME: &str = "forgesyted-libtorch";
@@ -25,7 +26,7 @@ pub(super) fn lay_out(folder: &Path, source: &Source, stage: &Path) -> Result<(W
     let documents = Path::new("usr/share/doc").join(NAME);
     for project in ["torch", "nvidia_cuda_runtime", "nvidia_cuda_cupti"] {
         for (name, path) in files(&folder.join("licences").join(project))? {
-            copy(&path, &work.place(documents.join(format!("{project}-{name}")))?)?;
+            copy(&path, &work.place(documents.join(format!("{project}-{name}"))))?;
         }
     }
     let libraries = files(&folder.join("lib"))?;

@@ -7,10 +7,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::work::{Work, files};
+use super::work::Work;
 use crate::arch::Arch;
 use crate::cargo::Profile;
-use crate::{cache, shell};
+use crate::files::{files, make_folder, remove_folder};
+use crate::shell;
 
 /// What a package is told beside its folder.
 #[derive(Debug)]
@@ -59,13 +60,13 @@ pub(super) fn pack(work: &Work, words: &Words, arch: Arch, profile: Profile, out
     };
     // Under its name only when it is whole.
     let new = std::path::absolute(out)?.join(format!("new-{}", std::process::id()));
-    fs::create_dir_all(&new).with_context(|| format!("cannot make the folder {}", new.display()))?;
+    make_folder(&new)?;
     let built = run("dh_builddeb", &["--destdir", path(&new)?, "--", "-Zzstd", level]).and_then(|_| {
         let [(name, deb)] = &*files(&new)? else { bail!("debhelper made no package") };
         fs::rename(deb, out.join(name)).with_context(|| format!("cannot move {}", deb.display()))?;
         Ok(out.join(name))
     });
-    cache::remove(&new)?;
+    remove_folder(&new)?;
     built
 }
 
@@ -79,8 +80,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::time::{Duration, SystemTime};
 
-    use super::super::work::write;
     use super::*;
+    use crate::files::write;
 
     const CONTROL: &str = "Source: example\nMaintainer: Nobody <nobody@example.org>\nBuild-Depends: debhelper-compat (= 13)\n\
                            \nPackage: example\nArchitecture: any\nDepends: ${needs:Depends}\nDescription: example\n An example.\n";
@@ -90,7 +91,6 @@ mod tests {
     /// Lays out an example in a folder, whose program is there already.
     fn lay_out(home: &Path) -> (Work, Words) {
         let about = home.join("about");
-        fs::create_dir_all(&about).unwrap();
         for (name, text) in [
             ("control", CONTROL),
             ("changelog", CHANGES),
@@ -103,12 +103,12 @@ mod tests {
             write(&about.join(name), text).unwrap();
         }
         let work = Work::begin("example", &about, home, &home.join("stage")).unwrap();
-        write(&work.about("manual/example.8").unwrap(), ".TH example 8\n.SH NAME\nexample - an example\n").unwrap();
-        write(&work.place("etc/example.conf").unwrap(), "a = 1\n").unwrap();
-        let default = work.place("etc/default/example").unwrap();
+        write(&work.about("manual/example.8"), ".TH example 8\n.SH NAME\nexample - an example\n").unwrap();
+        write(&work.place("etc/example.conf"), "a = 1\n").unwrap();
+        let default = work.place("etc/default/example");
         write(&default, "B=1\n").unwrap();
         fs::set_permissions(&default, Permissions::from_mode(0o640)).unwrap();
-        write(&work.place("usr/share/doc/example/page.md").unwrap(), &"page\n".repeat(10_000)).unwrap();
+        write(&work.place("usr/share/doc/example/page.md"), "page\n".repeat(10_000)).unwrap();
         let values = vec![("needs:Depends", "libc6 (>= 2.34)".to_owned())];
         (work, Words { values, changes: None, time: 1_700_000_000 })
     }

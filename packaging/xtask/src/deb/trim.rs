@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-use crate::{paths, shell};
+use crate::{files, paths, shell};
 
 /// Between the arguments in cargo's variable.
 const SEPARATOR: char = '\x1f';
@@ -64,7 +64,7 @@ fn home() -> PathBuf {
 /// # Errors
 /// When it does, or cannot be read.
 pub(super) fn check(program: &Path) -> Result<()> {
-    let bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
+    let bytes = files::read(program)?;
     let cache = paths::cache().into_iter().map(|folder| (folder, String::new()));
     // A checkout at `/src`, as containers have it, says nothing about a user, and such a short name may be anything's.
     let telling = |path: &Path| path.components().count() > 2;

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 
 use super::Plan;
 use super::check::identical;
-use super::work::files;
-use crate::{cache, paths, shell};
+use crate::files::{files, remove_folder};
+use crate::{paths, shell};
 
 /// Where each is built, and what differs around it: umask, time zone, language.
 const PLACES: &[(&str, &str, &str, &str)] =
@@ -21,7 +21,7 @@ const PLACES: &[(&str, &str, &str, &str)] =
 /// When a build fails, or the packages differ; then the clones are left to look at.
 pub fn verify(plan: &Plan) -> Result<()> {
     let home = paths::target().join("verify");
-    cache::remove(&home)?;
+    remove_folder(&home)?;
     // Both before the first build: a commit that somebody makes meanwhile is another one.
     for (place, ..) in PLACES {
         clone(&home.join(place))?;
@@ -37,7 +37,7 @@ pub fn verify(plan: &Plan) -> Result<()> {
         let sum = shell::output(Command::new("sha256sum").arg(path))?;
         println!("{}  {name}  the same twice", sum.split_whitespace().next().unwrap_or_default());
     }
-    cache::remove(&home)
+    remove_folder(&home)
 }
 
 /// Clones the last commit.

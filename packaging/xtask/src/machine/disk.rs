@@ -1,6 +1,5 @@
 //! A disk with its kernel, and the qemu that boots it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::root;
 use crate::arch::Arch;
-use crate::shell;
+use crate::{files, shell};
 
 /// The size that a disk shows; it takes the space of its files only.
 pub(super) const SIZE: &str = "3G";
@@ -34,8 +33,7 @@ impl Disk {
     pub(crate) fn pack(root: &Path, folder: &Path, log: &Path) -> Result<Disk> {
         let disk = Disk::in_folder(folder.to_path_buf());
         for (start, to) in [("vmlinuz-", &disk.kernel), ("initrd.img-", &disk.initrd)] {
-            let from = root::in_boot(root, start)?;
-            fs::copy(&from, to).with_context(|| format!("cannot copy {}", from.display()))?;
+            files::copy(&root::in_boot(root, start)?, to)?;
         }
         let mut pack = Command::new("mke2fs");
         pack.args(["-q", "-F", "-t", "ext4", "-d"]).args([root, &disk.image]).arg(SIZE);

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::{Disk, System, disk, root};
 use crate::arch::Arch;
 use crate::cache::{self, Edition};
+use crate::files::remove_folder;
 use crate::packages::{self, For};
 use crate::shell;
 
@@ -44,23 +45,11 @@ impl Recipe {
         Edition::of(&self.name, &self.text())
     }
 
-    /// The root folder, made unless it is there.
+    /// The folder in the cache, made unless it is there: with the disk, or with the root folder in `root`.
     ///
     /// # Errors
     /// When it has to be made and cannot: that takes root and a network.
-    pub(crate) fn root(&self) -> Result<PathBuf> {
-        Ok(self.ensure()?.join("root"))
-    }
-
-    /// The disk, made unless it is there.
-    ///
-    /// # Errors
-    /// As of [`Recipe::root`].
-    pub(crate) fn disk(&self) -> Result<Disk> {
-        self.ensure().map(Disk::in_folder)
-    }
-
-    fn ensure(&self) -> Result<PathBuf> {
+    pub(crate) fn ensure(&self) -> Result<PathBuf> {
         let edition = self.edition()?;
         let made = edition.ensure(|partial| {
             packages::ensure(For::Image)?;
@@ -81,12 +70,12 @@ impl Recipe {
                 .with_context(|| format!("cannot mask {unit}"))?;
         }
         for superfluous in self.superfluous {
-            cache::remove(&root.join(superfluous))?;
+            remove_folder(&root.join(superfluous))?;
         }
         (self.last)(&root, &log)?;
         if self.disk {
             Disk::pack(&root, folder, &log)?;
-            cache::remove(&root)?;
+            remove_folder(&root)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{cache, shell};
+use crate::{files, shell};
 
 /// A command in the root folder, whose program and arguments are still to be added: with the environment of a fresh
 /// system, `/proc` and `/sys` in place, and the process itself the one that is started, so that signals reach it. Without a user it is
@@ -34,28 +34,25 @@ pub(crate) fn run(root: &Path, line: &[&str], log: &Path) -> Result<()> {
 /// Writes a file with these permissions to its place in the root folder.
 pub(crate) fn write(root: &Path, place: &str, mode: u32, text: &str) -> Result<()> {
     let path = root.join(place);
-    let what = || format!("cannot write {}", path.display());
-    fs::write(&path, text).with_context(what)?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).with_context(what)
+    files::write(&path, text)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode))
+        .with_context(|| format!("cannot set the permissions of {}", path.display()))
 }
 
 /// Copies a root folder for somebody who changes it, in place of what was there.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
-    cache::remove(to)?;
-    if let Some(parent) = to.parent() {
-        fs::create_dir_all(parent).with_context(|| format!("cannot make the folder {}", parent.display()))?;
-    }
+    files::remove_folder(to)?;
+    to.parent().map_or(Ok(()), files::make_folder)?;
     shell::run(Command::new("cp").args(["--archive", "--reflink=auto"]).arg(from).arg(to))
 }
 
 /// The one file in `/boot` whose name starts so.
 pub(crate) fn in_boot(root: &Path, start: &str) -> Result<PathBuf> {
     let folder = root.join("boot");
-    let entries = fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
     let found: Vec<_> =
-        entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(start)).collect();
+        files::files(&folder)?.into_iter().filter(|(name, _)| name.starts_with(start)).map(|(_, path)| path).collect();
     match found.as_slice() {
-        [one] => Ok(one.path()),
+        [one] => Ok(one.clone()),
         _ => bail!("{} has {} files {start}*, and one is needed", folder.display(), found.len()),
     }
 }

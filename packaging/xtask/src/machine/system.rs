@@ -1,6 +1,5 @@
 //! The systems that machines for tests have, and making one in a folder.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::arch::Arch;
 use crate::packages::DEBIAN_KEYRING;
-use crate::shell;
+use crate::{files, shell};
 
 /// A system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +80,7 @@ fn ubuntu_keys(folder: &Path) -> Result<PathBuf> {
     // debootstrap depends on it.
     let mut wget = Command::new("wget");
     shell::output(wget.arg("--quiet").arg("-O").arg(&deb).arg(format!("{}/{package}", UBUNTU.0)))?;
-    fs::write(&sums, format!("{hash}  keys.deb\n")).with_context(|| format!("cannot write {}", sums.display()))?;
+    files::write(&sums, format!("{hash}  keys.deb\n"))?;
     shell::output(Command::new("sha256sum").current_dir(folder).args(["--check", "--strict", "keys.sha256"]))?;
     shell::output(Command::new("dpkg-deb").arg("--extract").args([&deb, &content]))?;
     Ok(content.join(UBUNTU_KEYRING))

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::cache::{self, Edition};
-use crate::{paths, shell};
+use crate::{files, paths, shell};
 
 /// The Python for which the pinned packages have wheels, and whose own modules the oldest of them still needs.
 const PYTHON: &str = "3.11";
@@ -41,9 +41,7 @@ pub(super) fn models() -> Result<PathBuf> {
 fn recipe(sources: &Path) -> Result<String> {
     let mut files = Vec::new();
     for folder in [sources.to_owned(), sources.join("golden"), sources.join("pictures")] {
-        let entries = fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
-        for entry in entries {
-            let path = entry?.path();
+        for path in files::list(&folder)? {
             // The numbers of the operators are another test's, and depend on no model.
             let others = path.file_stem().is_some_and(|name| name == "operators");
             let wanted = ["py", "txt", "json", "jpg"].map(Some);
@@ -54,7 +52,7 @@ fn recipe(sources: &Path) -> Result<String> {
     }
     files.sort();
     let read = |path: &PathBuf| {
-        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes = files::read(path)?;
         let name = path.strip_prefix(sources).unwrap_or(path);
         Ok(format!("{} {}\n", name.display(), String::from_utf8_lossy(&bytes)))
     };

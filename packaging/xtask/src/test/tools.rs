@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cache::Edition;
 use crate::packages::os_release;
-use crate::{cache, paths, shell};
+use crate::{cache, files, paths, shell};
 
 /// What the client guide's Python needs, pinned: `numpy` and OpenCV have wheels for Python 3.10 to 3.13 in these versions.
 const PYTHON_PACKAGES: &[(&str, &str)] =
@@ -128,10 +128,8 @@ fn fetch_promtool(folder: &Path) -> Result<()> {
         shell::run(Command::new("apt-get").arg("update"))?;
         download(folder)?;
     }
-    let entries = fs::read_dir(folder).context("cannot list the download")?;
-    let mut packages = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    let package =
-        packages.find(|path| path.extension().is_some_and(|end| end == "deb")).context("apt-get left no package")?;
+    let is_package = |path: &PathBuf| path.extension().is_some_and(|end| end == "deb");
+    let package = files::list(folder)?.into_iter().find(is_package).context("apt-get left no package")?;
     let content = folder.join("content");
     shell::run(Command::new("dpkg-deb").arg("-x").args([&package, &content]))?;
     fs::rename(content.join("usr/bin/promtool"), folder.join("promtool")).context("the package has no promtool")?;

@@ -64,7 +64,7 @@ pub(super) fn ensure() -> Result<Disk> {
     if edition.find().is_none() && !shell::is_root() {
         bail!("{}", as_root(edition.folder())?);
     }
-    recipe.disk()
+    recipe.ensure().map(Disk::in_folder)
 }
 
 /// What a person who is not root has to do.

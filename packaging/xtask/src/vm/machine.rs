@@ -1,6 +1,6 @@
 //! The machine: qemu with a disk, folders of the host and two ports, from power-on to power-off.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 
 use super::image::UNIT_NAME;
 use crate::arch::Arch;
+use crate::files;
 use crate::machine::{Disk, Process, path_option};
 
 /// Longest from power-on until the machine says that it is up; it takes ten seconds on an idle host.
@@ -53,12 +54,9 @@ impl Clock {
 /// When it cannot be started, hangs, or dies.
 pub(super) fn boot(disk: &Disk, clock: Clock, shares: &[PathBuf], script: &str, folder: &Path) -> Result<i32> {
     let host = folder.join("host");
-    fs::create_dir_all(&host).with_context(|| format!("cannot make the folder {}", host.display()))?;
-    fs::write(host.join("run"), script).context("cannot write the script for the VM")?;
+    files::write(&host.join("run"), script)?;
     let (status, console) = (folder.join("status"), folder.join("console.log"));
-    for file in [&status, &console] {
-        File::create(file).with_context(|| format!("cannot write {}", file.display()))?;
-    }
+    files::write(&status, "")?;
     let mut qemu = command(disk, clock, shares, &host, &status, &console)?;
     let mut machine = Process::start("the VM", qemu.stdin(Stdio::null()).stdout(Stdio::piped()), &console)?;
     let mut output = machine.output().context("qemu has no standard output")?;

@@ -20,7 +20,7 @@ use crate::deb::{self, Packages};
 use crate::machine::{Disk, TEST_ARGUMENTS};
 use crate::packages::{self, For};
 use crate::skip::skip;
-use crate::{bench, cache, dist, libtorch, paths, setup, shell};
+use crate::{bench, cache, dist, files, libtorch, paths, setup, shell};
 use machine::Clock;
 use script::Guest;
 
@@ -125,7 +125,7 @@ fn run_tests(
 
 fn boot(image: &Disk, clock: Clock, guest: &Guest) -> Result<i32> {
     let home = paths::target().join("vm");
-    fs::create_dir_all(&home).with_context(|| format!("cannot make the folder {}", home.display()))?;
+    files::make_folder(&home)?;
     // Two would write to one console.
     let _lock = cache::lock(&home.join("lock"))?;
     machine::boot(image, clock, &guest.shares(), &guest.script(), &home)
