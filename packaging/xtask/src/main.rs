@@ -143,7 +143,7 @@ fn main() -> ExitCode {
             let target = target.map_or_else(Arch::host, |target| Arch::of_target(&target));
             let out = out.unwrap_or_else(|| paths::target().join("packages"));
             target
-                .map(|target| deb::Plan { target, profile, version: None, out })
+                .map(|target| deb::Plan { target, profile, out })
                 .and_then(|plan| if verify { deb::verify(&plan) } else { deb::command(&plan, check) })
         }
         Command::Cross { profile } => cross::build(Arch::Aarch64, profile).map(|programs| {

@@ -45,9 +45,6 @@ pub(super) struct Machine {
 
 impl Machine {
     /// Copies the image to `home/system` and boots it, with the packages in reach; its console goes to `home/console.log`.
-    ///
-    /// # Errors
-    /// When the copy fails or it does not come up.
     pub(super) fn boot(image: &Path, packages: &Path, home: &Path) -> Result<Self> {
         let root = home.join("system");
         root::copy(image, &root)?;

@@ -20,9 +20,6 @@ const BOOT_LIMIT: Duration = Duration::from_secs(600);
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// Makes the disk of a root folder with the packages, in `home`.
-///
-/// # Errors
-/// When the root has no kernel, or a step fails.
 pub(super) fn disk(root: &Path, home: &Path) -> Result<Disk> {
     shell::step("making the machine's disk", || {
         let log = home.join("disk.log");
@@ -52,9 +49,6 @@ pub(super) struct Machine {
 
 impl Machine {
     /// Boots the disk and waits until the daemon in it is ready. The console goes to a file in `home`.
-    ///
-    /// # Errors
-    /// When qemu cannot be started or ends, or the daemon does not get ready.
     pub(super) fn boot(disk: &Disk, home: &Path) -> Result<Machine> {
         let port = free_port()?;
         let console = home.join("console.log");

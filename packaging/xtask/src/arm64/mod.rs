@@ -107,7 +107,7 @@ fn run_tests(built: &Built, root: &Path, more: impl FnOnce(&mut Command)) -> Res
 fn install(profile: Profile, home: &Path) -> Result<PathBuf> {
     let out = home.join("packages");
     let packages = shell::step(&format!("making the arm64 packages ({})", profile.name()), || {
-        deb::build(&deb::Plan { target: Arch::Aarch64, profile, version: None, out })
+        deb::build(&deb::Plan { target: Arch::Aarch64, profile, out })
     })?;
     let root = home.join("root");
     shell::step("installing the arm64 packages in a Debian of theirs", || {

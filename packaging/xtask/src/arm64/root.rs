@@ -47,9 +47,6 @@ pub(super) fn ensure() -> Result<PathBuf> {
 }
 
 /// Installs packages, as a person would by apt; what they recommend is not taken along.
-///
-/// # Errors
-/// When apt refuses.
 pub(super) fn install(root: &Path, packages: &[&Path], log: &Path) -> Result<()> {
     let inside = Path::new("tmp/packages");
     let folder = root.join(inside);

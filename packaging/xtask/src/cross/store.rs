@@ -25,9 +25,6 @@ pub(super) struct Store(Edition);
 
 impl Store {
     /// The store for a build, whether or not it is there.
-    ///
-    /// # Errors
-    /// When the cache folder is unknown, a file of the checkout cannot be read, or a compiler cannot be asked.
     pub(super) fn of(arch: Arch, profile: Profile, compiler: Option<&Path>, libtorch: &Path) -> Result<Store> {
         let mut key = libtorch.display().to_string();
         for file in FILES {

@@ -39,9 +39,6 @@ pub fn check(path: &Path) -> Result<()> {
 }
 
 /// What a program or library of any architecture asks for.
-///
-/// # Errors
-/// When it is none.
 pub(crate) fn needs(path: &Path) -> Result<Needs> {
     let mut objdump = Command::new("objdump");
     Ok(read(&shell::output(objdump.arg("--private-headers").arg(path).env("LC_ALL", "C"))?))

@@ -46,7 +46,7 @@ pub fn for_trial(built: &Built) -> Result<Packages> {
 
 fn trial_plan() -> Result<Plan> {
     let out = paths::target().join("packages-dev");
-    Ok(Plan { target: Arch::host()?, profile: Profile::Dev, version: None, out })
+    Ok(Plan { target: Arch::host()?, profile: Profile::Dev, out })
 }
 
 /// Checks packages that were made of these programs.

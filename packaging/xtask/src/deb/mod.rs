@@ -28,7 +28,7 @@ use anyhow::{Context, Result};
 use crate::arch::Arch;
 use crate::cargo::Profile;
 use crate::packages::{self, For};
-use crate::{libtorch as libraries, paths, shell};
+use crate::{files, libtorch as libraries, paths, shell};
 pub use check::{after_tests, check, for_trial};
 use pack::Words;
 pub use programs::Programs;
@@ -43,8 +43,6 @@ pub struct Plan {
     pub target: Arch,
     /// The cargo profile of the programs.
     pub profile: Profile,
-    /// The version of the daemon's package; none for that of `Cargo.toml`.
-    pub version: Option<String>,
     /// The folder to write to.
     pub out: PathBuf,
 }
@@ -106,7 +104,7 @@ pub fn pack(plan: &Plan, programs: &Programs) -> Result<Packages> {
 
 fn pack_in(plan: &Plan, programs: &Programs, work: &Path) -> Result<Packages> {
     let source = Source::of_checkout()?;
-    let version = plan.version.clone().unwrap_or_else(|| version::daemon(env!("CARGO_PKG_VERSION")));
+    let version = version::daemon(env!("CARGO_PKG_VERSION"));
     let stage = work.join(format!("stage-{}", std::process::id()));
     let made = stripped(programs, plan, &stage).and_then(|programs| {
         let packed = |(work, words): (Work, Words)| {
@@ -118,8 +116,7 @@ fn pack_in(plan: &Plan, programs: &Programs, work: &Path) -> Result<Packages> {
             libtorch: packed(libtorch::lay_out(&programs.libtorch, &source, &stage)?)?,
         })
     });
-    // Best effort: it may not be there.
-    let _ = std::fs::remove_dir_all(&stage);
+    files::remove_folder(&stage)?;
     made
 }
 

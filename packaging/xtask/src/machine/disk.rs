@@ -27,9 +27,6 @@ impl Disk {
     }
 
     /// Makes the disk of a root folder, which has a kernel in it.
-    ///
-    /// # Errors
-    /// When it has none, or a step fails.
     pub(crate) fn pack(root: &Path, folder: &Path, log: &Path) -> Result<Disk> {
         let disk = Disk::in_folder(folder.to_path_buf());
         for (start, to) in [("vmlinuz-", &disk.kernel), ("initrd.img-", &disk.initrd)] {
@@ -42,9 +39,6 @@ impl Disk {
     }
 
     /// A qemu that boots it, with these words for the kernel, and leaves it as it is.
-    ///
-    /// # Errors
-    /// When qemu cannot be told its path.
     pub(crate) fn boot(&self, arch: Arch, kernel: &str) -> Result<Command> {
         let mut qemu = Command::new(format!("qemu-system-{}", arch.name()));
         qemu.args(["-m", "2048", "-no-reboot"]);
@@ -57,9 +51,6 @@ impl Disk {
 }
 
 /// A path as the value of an option of qemu, where commas stand between options.
-///
-/// # Errors
-/// When it is not UTF-8.
 pub(crate) fn path_option(path: &Path) -> Result<String> {
     let text = path.to_str().with_context(|| format!("qemu takes no path that is not UTF-8: {}", path.display()))?;
     Ok(text.replace(',', ",,"))

@@ -26,9 +26,6 @@ pub(crate) use system::System;
 pub(crate) const TEST_ARGUMENTS: &[&str] = &["--test-threads=1", "--include-ignored"];
 
 /// The call of a test target that has been built, whose tests reach into a machine from here.
-///
-/// # Errors
-/// When the build made none of that name.
 pub(crate) fn tests(built: &Built, target: &str) -> Result<Command> {
     let mut tests = Command::new(built.test(target)?);
     tests.current_dir(paths::root().join("tests")).args(TEST_ARGUMENTS);
@@ -36,9 +33,6 @@ pub(crate) fn tests(built: &Built, target: &str) -> Result<Command> {
 }
 
 /// Refuses a command that only root can carry out.
-///
-/// # Errors
-/// When this user is not root.
 pub(crate) fn check_root(command: &str) -> Result<()> {
     if !shell::is_root() {
         bail!("this machine for tests takes root: run `sudo -E env PATH=\"$PATH\" cargo xtask {command}`");

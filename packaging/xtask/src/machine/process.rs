@@ -26,9 +26,6 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts a machine whose console goes to this file.
-    ///
-    /// # Errors
-    /// When the program cannot be started.
     pub(crate) fn start(name: &'static str, command: &mut Command, console: &Path) -> Result<Process> {
         let program = command.get_program().to_string_lossy().into_owned();
         let child = command.spawn().with_context(|| format!("cannot start {program}"))?;

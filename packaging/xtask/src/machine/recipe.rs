@@ -38,9 +38,6 @@ pub(crate) struct Recipe {
 
 impl Recipe {
     /// The folder in the cache, whether or not it has been made.
-    ///
-    /// # Errors
-    /// When the cache folder is unknown.
     pub(crate) fn edition(&self) -> Result<Edition> {
         Edition::of(&self.name, &self.text())
     }

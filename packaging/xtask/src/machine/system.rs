@@ -53,9 +53,6 @@ impl System {
 
     /// Fills a root folder with a small one and these packages, in which what is asked for by them is too. What it says goes to the
     /// log.
-    ///
-    /// # Errors
-    /// When a step fails.
     pub(super) fn bootstrap(self, arch: Arch, packages: &[&str], root: &Path, log: &Path) -> Result<()> {
         let mut debootstrap = Command::new("debootstrap");
         debootstrap.args(["--variant=minbase", "--force-check-gpg"]).arg(format!("--arch={}", arch.debian()));
