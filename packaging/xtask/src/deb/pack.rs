@@ -1,6 +1,7 @@
 //! Writes a package with debhelper and `dpkg-deb`. Nothing of the building machine gets into it: they set owner, permissions, order and
 //! compression, and every file gets the time that they are told.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,6 +30,12 @@ pub(super) struct Words {
 pub(super) fn pack(work: &Work, words: &Words, arch: Arch, profile: Profile, out: &Path) -> Result<PathBuf> {
     let run = |tool: &str, arguments: &[&str]| {
         let mut tool = Command::new(tool);
+        for (name, _) in env::vars_os() {
+            // A user's settings for packages of their own.
+            if name.to_str().is_some_and(|name| name.starts_with("DEB_") || name.starts_with("DH_")) {
+                tool.env_remove(name);
+            }
+        }
         tool.current_dir(&work.folder).args(arguments).env("SOURCE_DATE_EPOCH", words.time.to_string());
         tool.env("DEB_HOST_ARCH", arch.debian()).env("LC_ALL", "C.UTF-8");
         // The number of threads changes the bytes.

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+
+use crate::files::files;
 
 /// Where the program that a user starts belongs.
 pub(super) const FRONT: &str = "bin/forgesyted";
@@ -74,19 +76,6 @@ fn cuda_neighbours(libtorch: &Path) -> Vec<PathBuf> {
     folders.retain(|folder| folder.is_dir());
     folders.sort();
     folders
-}
-
-/// The regular files of a folder, links to files included.
-fn files(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let what = || format!("cannot list {}", folder.display());
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).with_context(what)? {
-        let entry = entry.with_context(what)?;
-        if let (true, Ok(name)) = (entry.path().is_file(), entry.file_name().into_string()) {
-            files.push((name, entry.path()));
-        }
-    }
-    Ok(files)
 }
 
 fn item(place: PathBuf, source: PathBuf, linkable: bool) -> Item {
