@@ -17,7 +17,7 @@ use crate::arch::Arch;
 use crate::cargo::{self, Profile};
 use crate::deb::trim;
 use crate::packages::{self, For};
-use crate::{files, libtorch, paths, shell};
+use crate::{libtorch, paths, shell};
 use store::Store;
 
 /// What a cross-build gives.

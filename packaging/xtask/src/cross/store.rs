@@ -16,8 +16,8 @@ use crate::cache::Edition;
 use crate::cargo::Profile;
 use crate::{files, paths, shell};
 
-/// What decides on the compiled dependencies, beside the compilers.
-const FILES: &[&str] = &["Cargo.lock", "Cargo.toml", "daemon/base/Cargo.toml", "daemon/engine/Cargo.toml"];
+/// What decides on the compiled dependencies, beside the compilers and the manifests of the daemon's crates.
+const FILES: &[&str] = &["Cargo.lock", "Cargo.toml"];
 
 /// The dependencies of one build in the cache.
 #[derive(Debug)]
@@ -27,8 +27,11 @@ impl Store {
     /// The store for a build, whether or not it is there.
     pub(super) fn of(arch: Arch, profile: Profile, compiler: Option<&Path>, libtorch: &Path) -> Result<Store> {
         let mut key = libtorch.display().to_string();
-        for file in FILES {
-            key += &files::read_text(&paths::root().join(file))?;
+        let daemon = paths::root().join("daemon");
+        let crates = [daemon.clone()].into_iter().chain(files::list(&daemon)?);
+        let manifests = crates.map(|folder| folder.join("Cargo.toml")).filter(|manifest| manifest.is_file());
+        for file in FILES.iter().map(|file| paths::root().join(file)).chain(manifests) {
+            key += &files::read_text(&file)?;
         }
         let rustc = compiler.unwrap_or(Path::new("rustc"));
         key += &shell::output(Command::new(rustc).current_dir(paths::root()).arg("-vV"))?;
