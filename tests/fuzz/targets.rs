@@ -196,7 +196,7 @@ pub fn messages(data: &[u8]) {
         for bytes in data.chunks(chunk) {
             inbox.space().extend_from_slice(bytes);
             loop {
-                match inbox.next() {
+                match inbox.next_message() {
                     Ok(Some(inbound)) => {
                         if let wire::Inbound::Text(text) = inbound {
                             reply::parse(text);

@@ -218,7 +218,7 @@ impl Session {
     fn take_messages(&mut self, inbox: &mut Inbox) -> Result<(), String> {
         let now = Instant::now();
         loop {
-            let message = match inbox.next() {
+            let message = match inbox.next_message() {
                 Ok(Some(message)) => message,
                 Ok(None) => return Ok(()),
                 Err(why) => {

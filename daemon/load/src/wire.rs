@@ -103,7 +103,7 @@ impl Inbox {
     }
 
     /// The next message, `None` when more bytes are needed, or what the daemon did wrong.
-    pub fn next(&mut self) -> Result<Option<Inbound<'_>>, String> {
+    pub fn next_message(&mut self) -> Result<Option<Inbound<'_>>, String> {
         loop {
             let unread = self.bytes.get(self.at..).unwrap_or_default();
             let mut cursor = Cursor::new(unread);
@@ -195,7 +195,7 @@ mod tests {
             let mut seen = Vec::new();
             for piece in wire.chunks(step) {
                 inbox.space().extend_from_slice(piece);
-                while let Some(message) = inbox.next().unwrap() {
+                while let Some(message) = inbox.next_message().unwrap() {
                     seen.push(match message {
                         Inbound::Text(text) => format!("{}:{}", text.len(), text[0] as char),
                         other => format!("{other:?}"),
@@ -216,7 +216,7 @@ mod tests {
             (vec![0x09, 0], "control"),
         ];
         for (wire, part) in cases {
-            let error = Inbox::new(wire).next().map(|_| ()).unwrap_err();
+            let error = Inbox::new(wire).next_message().map(|_| ()).unwrap_err();
             assert!(error.contains(part), "{error}");
         }
     }
