@@ -152,7 +152,8 @@ fn the_shipped_camera_works_when_it_is_uncommented() {
     let mut client = daemon.client("yolo_ocr");
     let mut taken: Vec<Vec<u8>> = Vec::new();
     while taken.len() < 2 {
-        capture.next(Duration::from_secs(60), &mut |view| taken.push(view.bytes.to_vec())).unwrap();
+        let (held, _) = capture.next(Duration::from_secs(60)).unwrap();
+        taken.extend(held.map(|held| held.bytes().to_vec()));
     }
     assert_ne!(taken[0], taken[1], "the scene moves");
     for jpeg in taken {

@@ -1,9 +1,13 @@
-//! The frame validator: what a received message must be before anything is spent on it. Size, the JPEG markers at both
-//! ends (what follows the last one is ignored), and the pixels that its header announces. Pure; it reads marker segments and never the picture.
+//! The frame validator: what a frame must be before anything is spent on it. Of a JPEG: size, the markers at both ends (what follows
+//! the last one is ignored), and the pixels that its header announces. Pure; it reads marker segments and never the picture.
+
+use std::ops::Deref;
 
 use thiserror::Error;
 
+use crate::config::StreamConfig;
 use crate::frame::jpeg::{self, SOS};
+use crate::frame::{Frame, FrameData};
 use crate::protocol::{ErrorCode, StreamError};
 
 /// The limits of one frame; from the configuration.
@@ -51,9 +55,9 @@ pub enum FrameError {
     #[error("The frame announces {width}x{height} pixels, and at most {limit} pixels are accepted.")]
     TooManyPixels {
         /// Announced width.
-        width: u16,
+        width: usize,
         /// Announced height.
-        height: u16,
+        height: usize,
         /// Most pixels accepted.
         limit: u64,
     },
@@ -69,7 +73,44 @@ impl From<FrameError> for StreamError {
     }
 }
 
-/// Checks a frame against the limits.
+/// A frame within the limits: only the validator makes one, and sessions take no other.
+#[derive(Clone, Debug)]
+pub struct ValidFrame(Frame);
+
+impl ValidFrame {
+    /// Checks a JPEG by [`validate`], and of a raw picture the pixels.
+    ///
+    /// # Errors
+    /// [`FrameError`].
+    pub fn new(frame: Frame, limits: FrameLimits) -> Result<ValidFrame, FrameError> {
+        match &frame.data {
+            FrameData::Jpeg(jpeg) => _ = validate(jpeg, limits)?,
+            FrameData::Raw(raw) => check_pixels(raw.width, raw.height, limits)?,
+        }
+        Ok(ValidFrame(frame))
+    }
+
+    /// The frame, for whoever does not ask any more.
+    pub fn into_frame(self) -> Frame {
+        self.0
+    }
+}
+
+impl Deref for ValidFrame {
+    type Target = Frame;
+
+    fn deref(&self) -> &Frame {
+        &self.0
+    }
+}
+
+impl From<&StreamConfig> for FrameLimits {
+    fn from(config: &StreamConfig) -> Self {
+        FrameLimits { max_bytes: config.max_frame_bytes, max_pixels: config.max_frame_pixels }
+    }
+}
+
+/// Checks a JPEG against the limits.
 ///
 /// # Errors
 /// The first [`FrameError`] found, in the order of its variants.
@@ -85,10 +126,15 @@ pub fn validate(frame: &[u8], limits: FrameLimits) -> Result<FrameSize, FrameErr
     }
     let whole = jpeg::up_to_last_end(frame).ok_or(FrameError::NoEndOfImage)?;
     let size = announced_size(whole).ok_or(FrameError::DamagedHeader)?;
-    if u64::from(size.width) * u64::from(size.height) > limits.max_pixels {
-        return Err(FrameError::TooManyPixels { width: size.width, height: size.height, limit: limits.max_pixels });
-    }
+    check_pixels(size.width.into(), size.height.into(), limits)?;
     Ok(size)
+}
+
+fn check_pixels(width: usize, height: usize, limits: FrameLimits) -> Result<(), FrameError> {
+    match (width as u64).checked_mul(height as u64) {
+        Some(pixels) if pixels <= limits.max_pixels => Ok(()),
+        _ => Err(FrameError::TooManyPixels { width, height, limit: limits.max_pixels }),
+    }
 }
 
 /// The size in the first frame header, as a decoder finds it.
@@ -105,8 +151,11 @@ fn announced_size(jpeg: &[u8]) -> Option<FrameSize> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
     use crate::frame::jpeg::{EOI, SOI};
+    use crate::frame::{PixelLayout, RawPicture, Rotation};
 
     const LIMITS: FrameLimits = FrameLimits { max_bytes: 1 << 20, max_pixels: 640 * 480 };
 
@@ -169,6 +218,21 @@ mod tests {
         let error = validate(&jpeg(65535, 65535, &[]), LIMITS);
         assert_eq!(error, Err(FrameError::TooManyPixels { width: 65535, height: 65535, limit: 640 * 480 }));
         assert!(validate(&jpeg(641, 480, &[]), LIMITS).is_err());
+    }
+
+    #[test]
+    fn a_valid_frame_is_within_the_limits_whatever_its_picture_is() {
+        let raw = |width, height| {
+            let picture = RawPicture { layout: PixelLayout::Grey, width, height, stride: width, bytes: Bytes::new() };
+            Frame { data: FrameData::Raw(picture), rotation: Rotation::Quarter }
+        };
+        let made = |frame: Frame| ValidFrame::new(frame, LIMITS).map(|frame| frame.rotation);
+        assert_eq!(made(raw(640, 480)), Ok(Rotation::Quarter));
+        for (width, height) in [(641, 480), (usize::MAX, 2)] {
+            assert_eq!(made(raw(width, height)), Err(FrameError::TooManyPixels { width, height, limit: 640 * 480 }));
+        }
+        assert_eq!(made(Frame::jpeg(jpeg(64, 48, &[]).into())), Ok(Rotation::None));
+        assert_eq!(made(Frame::jpeg(Bytes::from_static(b"GIF89a"))), Err(FrameError::NoStartOfImage));
     }
 
     proptest::proptest! {

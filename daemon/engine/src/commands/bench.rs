@@ -128,8 +128,7 @@ fn input(path: Option<&Path>, config: &Config) -> Result<Vec<Frame>, String> {
     if let Some(refused) = refused.first() {
         return Err(format!("{} {}", refused.path.display(), refused.reason));
     }
-    let (max_bytes, max_pixels) = (config.stream.max_frame_bytes, config.stream.max_frame_pixels);
-    let limits = FrameLimits { max_bytes, max_pixels };
+    let limits = FrameLimits::from(&config.stream);
     let mut frames = Vec::new();
     for file in &files {
         let mut bad = None;

@@ -105,7 +105,7 @@ async fn run_session(
     let (session_id, pipeline_id) = (session.id(), session.pipeline().id());
     let _active = state.metrics.session(Source::Websocket, pipeline_id).open();
     log::info!(event = "stream_connect", session_id:% = session_id, pipeline_id, peer:% = peer; "a client streams");
-    let limits = FrameLimits { max_bytes: config.stream.max_frame_bytes, max_pixels: config.stream.max_frame_pixels };
+    let limits = FrameLimits::from(&config.stream);
     let pulse = Pulse::new(config.server.ping_interval, websocket::received(&socket));
     let run = websocket::run(socket, session, &state.engine, limits, pulse, config.stream.send_timeout);
     let closed = AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| {

@@ -17,6 +17,7 @@ use crate::sink::slots::{Outgoing, ReplySlots};
 use crate::sink::watch::Results;
 use crate::telemetry::metrics::Source;
 use base::frame::Frame;
+use base::frame::validator::ValidFrame;
 use base::protocol::{ErrorCode, StreamError};
 
 /// Frames in a row that a camera may give without one that can be decoded, before its session ends over it.
@@ -101,11 +102,11 @@ impl Session {
         (state.manager.backpressure_state(), state.manager.processing_time_ms())
     }
 
-    /// Takes in a valid frame that was captured at `captured_at` (a client's: received). Returns whether the session
+    /// Takes in a frame that was captured at `captured_at` (a client's: received). Returns whether the session
     /// became ready: the caller then tells the engine. What gives way is answered `dropped`; a frame after the session's
     /// end is counted and not taken.
     #[must_use]
-    pub fn offer(&self, frame: Frame, captured_at: Instant) -> bool {
+    pub fn offer(&self, frame: ValidFrame, captured_at: Instant) -> bool {
         let now = Instant::now();
         let metrics = &self.start.metrics;
         metrics.frame_bytes.observe(frame.len() as f64);
@@ -119,7 +120,7 @@ impl Session {
             }
             let before = state.manager.backpressure_state();
             state.replies.open();
-            let offered = state.manager.offer(frame, captured_at, now);
+            let offered = state.manager.offer(frame.into_frame(), captured_at, now);
             for &frame_index in &offered.dropped {
                 state.replies.fill_dropped(frame_index);
             }
@@ -368,14 +369,15 @@ impl Lane for Session {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
 
     use super::*;
+    use crate::pipeline::image::sample_jpeg;
     use crate::pipeline::image::{ImageNeed, Scaler};
     use crate::pipeline::nodes::{Node, NodeFrame, Payload};
     use crate::pipeline::of_one_node;
     use crate::telemetry::metrics::Metrics;
     use base::config::Config;
+    use base::frame::validator::FrameLimits;
 
     #[derive(Debug)]
     struct Idle;
@@ -403,7 +405,9 @@ mod tests {
             camera: None,
         });
         session.end(StreamError::new(ErrorCode::ShuttingDown, "why"));
-        assert!(!session.offer(Frame::jpeg(Bytes::from_static(b"late")), Instant::now()), "it does not become ready");
+        let limits = FrameLimits::from(&Config::default().stream);
+        let late = ValidFrame::new(Frame::jpeg(sample_jpeg(8, 8).unwrap().into()), limits).unwrap();
+        assert!(!session.offer(late, Instant::now()), "it does not become ready");
         assert!(session.take().is_none());
         assert_eq!((session.totals().frame_index, metrics.received.get(), metrics.discarded.get()), (1, 1, 1));
         assert!(matches!(session.pop_outgoing(), Some(Outgoing::End(_))) && session.pop_outgoing().is_none());

@@ -23,7 +23,7 @@ use crate::sink::progress::{Counted, Progress};
 use crate::sink::pulse::Pulse;
 use crate::sink::reply::{self, Outbox, WriteEnd};
 use base::frame::Frame;
-use base::frame::validator::{self, FrameError, FrameLimits};
+use base::frame::validator::{FrameError, FrameLimits, ValidFrame};
 use base::protocol::{ErrorCode, StreamError};
 
 /// A client's socket after the upgrade.
@@ -226,9 +226,9 @@ async fn read_frames(
         let message = stream.next().await;
         pulse.heard();
         match message {
-            Some(Ok(Message::Binary(jpeg))) => match validator::validate(&jpeg, limits) {
-                Ok(_) => {
-                    if session.offer(Frame::jpeg(jpeg), Instant::now()) {
+            Some(Ok(Message::Binary(jpeg))) => match ValidFrame::new(Frame::jpeg(jpeg), limits) {
+                Ok(frame) => {
+                    if session.offer(frame, Instant::now()) {
                         engine.ready(Arc::clone(session) as _);
                     }
                 }

@@ -65,10 +65,9 @@ fn perform(mut args: Args) -> Result<ExitCode, String> {
 }
 
 fn plan(args: &Args, config: &Config, files: Vec<InputFile>, threads: usize) -> Plan {
-    let (max_bytes, max_pixels) = (config.stream.max_frame_bytes, config.stream.max_frame_pixels);
     Plan {
         files,
-        limits: FrameLimits { max_bytes, max_pixels },
+        limits: FrameLimits::from(&config.stream),
         stride: args.stride,
         max_frames: args.max_frames.map(Into::into),
         annotate: args.annotate.clone(),

@@ -12,7 +12,7 @@ use crate::pipeline::Pipeline;
 use crate::session::SessionStart;
 use crate::session::registry::Membership;
 use crate::telemetry::metrics::{Active, Source};
-use base::frame::Frame;
+use base::frame::validator::ValidFrame;
 use base::protocol::ErrorCode;
 
 /// The camera's side of its sessions; one at a time, none while no pipeline is to be had.
@@ -45,7 +45,7 @@ impl<'a> CameraSession<'a> {
     }
 
     /// Offers a frame of a camera that delivers `camera_fps`.
-    pub(super) fn offer(&mut self, frame: Frame, captured_at: Instant, now: Instant, camera_fps: f64) {
+    pub(super) fn offer(&mut self, frame: ValidFrame, captured_at: Instant, now: Instant, camera_fps: f64) {
         let Some(live) = &mut self.live else { return };
         let session = live.membership.session();
         if session.offer(frame, captured_at) {

@@ -13,7 +13,7 @@ use super::shared::Camera;
 use base::capture::v4l2::{self, Identity};
 use base::capture::{Agreed, Capture, Drained, Encoding, Fault, Held, Opened, Reason, open};
 use base::config::CameraDevice;
-use base::frame::validator::{self, FrameError, FrameLimits};
+use base::frame::validator::{self, FrameError, FrameLimits, ValidFrame};
 use base::frame::{Frame, FrameData, RawPicture, Rotation};
 
 /// A look at the camera's queue takes no longer than this, so that a stop or a reload is noticed.
@@ -34,7 +34,8 @@ enum Closed {
 
 /// A whole frame, copied out of the driver's buffer where anybody wants it.
 struct Taken {
-    bytes: Option<Bytes>,
+    /// A copy, where somebody wants it.
+    frame: Option<ValidFrame>,
     captured_at: Instant,
     offer: bool,
 }
@@ -153,10 +154,7 @@ impl Run<'_> {
 
     /// One look at the camera's queue, and what is done with the frame that it gives.
     fn look(&mut self, capture: &mut dyn Capture, backoff: &mut Backoff) -> Result<(), Fault> {
-        let limits = {
-            let config = self.needs.config.load();
-            FrameLimits { max_bytes: config.stream.max_frame_bytes, max_pixels: config.stream.max_frame_pixels }
-        };
+        let limits = FrameLimits::from(&self.needs.config.load().stream);
         self.check_size(limits.max_pixels)?;
         let looked_at = self.camera.is_looked_at();
         let (held, mut drained) = capture.next(LOOK)?;
@@ -180,11 +178,29 @@ impl Run<'_> {
         let offer = self.session.wants(Instant::now());
         // No consumer, no work: a frame that nobody wants is not even copied. What is used is judged as it was copied:
         // a program that feeds a loopback device may write to it meanwhile.
-        let copy = (offer || looked_at).then(|| Bytes::copy_from_slice(held.bytes()));
-        if self.agreed.encoding == Encoding::Jpeg {
-            validator::validate(copy.as_deref().unwrap_or(held.bytes()), limits)?;
-        }
-        Ok(Taken { bytes: copy, captured_at: held.captured_at, offer })
+        let frame = if offer || looked_at {
+            let copy = Bytes::copy_from_slice(held.bytes());
+            Some(ValidFrame::new(self.frame(copy), limits)?)
+        } else if self.agreed.encoding == Encoding::Jpeg {
+            validator::validate(held.bytes(), limits).map(|_| None)?
+        } else {
+            None
+        };
+        Ok(Taken { frame, captured_at: held.captured_at, offer })
+    }
+
+    fn frame(&self, bytes: Bytes) -> Frame {
+        let data = match self.agreed.encoding {
+            Encoding::Jpeg => FrameData::Jpeg(bytes),
+            Encoding::Raw(layout) => FrameData::Raw(RawPicture {
+                layout,
+                width: self.agreed.width as usize,
+                height: self.agreed.height as usize,
+                stride: self.agreed.stride as usize,
+                bytes,
+            }),
+        };
+        Frame { data, rotation: self.rotation }
     }
 
     /// A frame that the validator refuses is a bad one; a camera that gives no other is no camera to go on with.
@@ -242,18 +258,7 @@ impl Run<'_> {
     }
 
     fn hand_on(&mut self, taken: Taken, looked_at: bool, now: Instant) {
-        let Some(bytes) = taken.bytes else { return };
-        let data = match self.agreed.encoding {
-            Encoding::Jpeg => FrameData::Jpeg(bytes),
-            Encoding::Raw(layout) => FrameData::Raw(RawPicture {
-                layout,
-                width: self.agreed.width as usize,
-                height: self.agreed.height as usize,
-                stride: self.agreed.stride as usize,
-                bytes,
-            }),
-        };
-        let frame = Frame { data, rotation: self.rotation };
+        let Some(frame) = taken.frame else { return };
         if looked_at {
             self.camera.show(&frame);
         }
