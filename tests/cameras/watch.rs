@@ -179,6 +179,19 @@ fn a_watcher_only_listens() {
 }
 
 #[test]
+fn a_request_that_is_no_upgrade_opens_no_camera() {
+    let idle = "pipeline = \"noop\"\nalways_on = false";
+    let clip = [frames::white()];
+    let daemon = Daemon::builder().replay("yard", &clip, idle).replay("gate", &clip, idle).start();
+    daemon.wait_camera("yard", "idle");
+    assert_eq!(daemon.get("/ws/watch?camera=yard").status, 426);
+    // A camera that is wanted later gives frames: by then the first would be open.
+    daemon.watch("camera=gate").recv();
+    let yard = daemon.camera("yard");
+    assert!(yard["state"] == "idle" && yard["agreed"].is_null(), "{yard}");
+}
+
+#[test]
 fn watching_needs_the_token() {
     let daemon = Daemon::builder()
         .setting("server.token", "\"s3cret\"")

@@ -106,6 +106,24 @@ fn after_the_interval_the_client_is_told_again() {
 }
 
 #[test]
+fn notices_without_number_are_a_limited_number_of_lines() {
+    let (builder, gate) =
+        Daemon::builder().setting("stream.slow_down_interval_ms", 0).setting("stream.max_lag_ms", 600_000).held();
+    let daemon = builder.start();
+    let mut client = daemon.client("held");
+    let since = Instant::now();
+    overload(&daemon, &gate, &mut client, 200);
+    let intervals = since.elapsed().as_secs() / 10 + 1;
+    let series = "stream_slowdown_signals_total{pipeline=\"held\",source=\"websocket\"}";
+    assert!(daemon.metrics().value(series) > 100.0);
+    gate.open();
+    assert_eq!(daemon.stop(), 0);
+    let logged = daemon.events().of_kind("stream_slow_down");
+    assert!((1..=20 * intervals).contains(&(logged.len() as u64)), "{} lines", logged.len());
+    assert_eq!(logged[0]["suppressed"], 0);
+}
+
+#[test]
 fn warning_drops_and_does_not_tell() {
     // All drop rates are warning ones.
     let (builder, gate) = Daemon::builder()

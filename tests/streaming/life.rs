@@ -113,6 +113,36 @@ fn a_stop_while_models_load_is_a_stop() {
     assert!(daemon.events().of_kind("ready").is_empty());
 }
 
+#[test]
+fn a_sensor_that_hangs_holds_up_neither_a_reload_nor_a_stop() {
+    let builder = Daemon::builder().file("zones/thermal_zone0/type", "stuck\n");
+    let zones = builder.path().join("zones");
+    // Whoever opens the pipe waits for somebody to write to it.
+    let hidden = format!(
+        "exec unshare --map-root-user --mount sh -c 'cd {0}/thermal_zone0; test -p temp || mkfifo temp; mount --bind {0} /sys/class/thermal && \
+         exec \"$0\" \"$@\"'",
+        zones.display()
+    );
+    let allowed = Command::new("sh").args(["-c", &format!("{hidden} true")]).status().unwrap();
+    if !allowed.success() {
+        println!("skipped: this system lets no test put a sensor into /sys");
+        return;
+    }
+    let daemon = builder.wrapped(&format!("{hidden} \"$@\"")).start();
+    for path in ["/metrics", "/v1/board"].repeat(4) {
+        let mut impatient = TcpStream::connect(daemon.address()).unwrap();
+        impatient.write_all(format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes()).unwrap();
+        // Connections are served in their order, and so are their ends.
+        assert_eq!(daemon.get("/healthz").status, 200);
+        drop(impatient);
+        assert_eq!(daemon.get("/healthz").status, 200);
+    }
+    daemon.reload("config_reloaded");
+    daemon.client("noop").ask(&frames::white());
+    assert_eq!(daemon.stop(), 0);
+    assert_eq!(daemon.events().of_kind("stopped")[0]["all_ended"], true);
+}
+
 /// Rewrites a file of the daemon and has it read again.
 fn reload(daemon: &Daemon, event: &str, name: &str, content: impl AsRef<[u8]>) -> Value {
     daemon.folder().write(name, content);

@@ -1,8 +1,9 @@
 //! What the operator sees: events and their fields, series and their values, and that the books balance.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::time::Instant;
 
 use forgesyted_tests::builder::measure_node;
 use forgesyted_tests::folder::Folder;
@@ -20,6 +21,21 @@ fn keys(event: &Value) -> Vec<&str> {
 
 fn mean(builder: Builder) -> Builder {
     builder.measure("mean", &module("Tensor", "return torch.mean(x)"))
+}
+
+#[test]
+fn sessions_that_come_and_go_without_number_are_a_limited_number_of_lines() {
+    let daemon = Daemon::builder().start();
+    let since = Instant::now();
+    (0..200).for_each(|_| drop(daemon.client("noop")));
+    daemon.wait_sessions(0);
+    let intervals = since.elapsed().as_secs() / 10 + 1;
+    assert_eq!(daemon.stop(), 0);
+    for event in ["stream_connect", "stream_disconnect"] {
+        let logged = daemon.events().of_kind(event);
+        assert!((50..=50 * intervals).contains(&(logged.len() as u64)), "{} times {event}", logged.len());
+        assert_eq!(logged[0]["suppressed"], 0);
+    }
 }
 
 #[test]
@@ -301,10 +317,14 @@ fn with_log_at(line: &str) -> (Builder, SocketAddr) {
     (Daemon::builder().env("FORGESYTED_LOG", "debug").pass(socket, 1).wrapped(&line), address)
 }
 
-/// Has sessions come and go until lines of the log were lost.
+/// Sends what is no HTTP, each of which is a line at the level `debug`, until lines of the log were lost.
 fn lose_lines(address: SocketAddr) {
     wait::until("lines of the log to be lost", || {
-        Client::connect(address, "pipeline_id=noop").ask(&frames::white());
+        for _ in 0..50 {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(b"no HTTP\r\n\r\n").unwrap();
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
         Metrics::parse(&http::get(address, "/metrics").body).value(LOST) > 0.0
     });
 }

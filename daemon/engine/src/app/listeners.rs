@@ -10,11 +10,10 @@ use base::config::{Endpoint, Listen};
 
 /// The listening sockets, and who made them.
 #[derive(Debug)]
-pub(super) enum Listeners {
-    /// This process, at the configured addresses.
-    Bound(Vec<std::net::TcpListener>),
-    /// The service manager.
-    Passed(Vec<std::net::TcpListener>),
+pub(super) struct Listeners {
+    sockets: Vec<std::net::TcpListener>,
+    /// By the service manager; otherwise by this process, at the configured addresses.
+    passed: bool,
 }
 
 impl Listeners {
@@ -22,20 +21,17 @@ impl Listeners {
     pub(super) fn new(listen: &Listen) -> Result<Listeners, StartError> {
         let passed = server::passed()?;
         if !passed.is_empty() {
-            return Ok(Listeners::Passed(passed));
+            return Ok(Listeners { sockets: passed, passed: true });
         }
         let bind = |endpoint: Endpoint| server::bind(&endpoint).map_err(|error| refused(&endpoint, error)).transpose();
-        listen.endpoints().into_iter().filter_map(bind).collect::<Result<_, _>>().map(Listeners::Bound)
+        let sockets = listen.endpoints().into_iter().filter_map(bind).collect::<Result<_, _>>()?;
+        Ok(Listeners { sockets, passed: false })
     }
 
     /// The sockets for the reactor, and whether they were passed.
     pub(super) fn into_tokio(self) -> io::Result<(Vec<TcpListener>, bool)> {
-        let (sockets, passed) = match self {
-            Listeners::Bound(sockets) => (sockets, false),
-            Listeners::Passed(sockets) => (sockets, true),
-        };
-        let sockets = sockets.into_iter().map(TcpListener::from_std).collect::<io::Result<_>>()?;
-        Ok((sockets, passed))
+        let sockets = self.sockets.into_iter().map(TcpListener::from_std).collect::<io::Result<_>>()?;
+        Ok((sockets, self.passed))
     }
 }
 

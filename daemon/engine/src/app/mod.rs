@@ -9,27 +9,26 @@ mod watch;
 use std::future::ready;
 use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use futures_util::future::OptionFuture;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use thiserror::Error;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{self, Notify};
+use tokio::sync::{Notify, oneshot, watch as channel};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout, timeout_at};
 
 use crate::engine::device::{self, PlanError};
 use crate::engine::{Engine, EnginePlan, Prepared, exit_now};
-use crate::pipeline::registry::PipelineRegistry;
-use crate::pipeline::{LoadPlan, torch};
-use crate::server::{self, Board, PassedError, Readiness, ServerState};
-use crate::session::registry::SessionRegistry;
-use crate::source::camera::{CameraSet, Needs};
+use crate::pipeline::torch;
+use crate::server::{self, Painter, PassedError, Readiness, ServerState};
+use crate::session::Services;
+use crate::source::camera::CameraSet;
 use crate::systemd::{self, Heartbeat};
-use base::config::{self, Config, ConfigError, ConfigSource, Precision};
+use base::config::{self, ConfigError, ConfigSource};
 use hangup::{Hangup, Hangups};
 use listeners::Listeners;
 
@@ -48,7 +47,7 @@ const WORKERS_WITHIN: Duration = Duration::from_millis(200);
 /// How often the device is asked about when nothing else happens.
 const DEVICE_CHECK: Duration = Duration::from_secs(1);
 
-/// Threads for loading, `/metrics` and the engine's end.
+/// Threads for loading, pictures and sensors, each of which has one at most.
 const BLOCKING_THREADS: usize = 4;
 
 /// Why the daemon does not start. The text says what to do.
@@ -111,26 +110,17 @@ impl App {
         let listeners = Listeners::new(&config.server.listen)?;
         let Prepared { engine: plan, metrics, .. } = Prepared::new(&config)?;
         let metrics = Arc::new(metrics);
-        let engine = Arc::new(Engine::start(plan, Arc::clone(&metrics))?);
-        let needs = Needs {
-            config: Arc::new(ArcSwap::from_pointee(config)),
-            pipelines: Arc::new(PipelineRegistry::default()),
-            sessions: Arc::new(SessionRegistry::default()),
-            engine,
-            metrics,
-        };
+        let engine = Engine::start(plan, Arc::clone(&metrics))?;
+        let services = Arc::new(Services::new(config, engine, metrics));
         let state = ServerState {
-            config: Arc::clone(&needs.config),
-            pipelines: Arc::clone(&needs.pipelines),
-            sessions: Arc::clone(&needs.sessions),
-            engine: Arc::clone(&needs.engine),
-            metrics: Arc::clone(&needs.metrics),
-            cameras: Arc::new(CameraSet::new(needs)),
-            painter: Arc::default(),
-            watchers: sync::watch::Sender::new(false),
-            connections: sync::watch::Sender::new(false),
+            cameras: Arc::new(CameraSet::new(Arc::clone(&services))),
+            services,
+            painter: Painter::default(),
+            watchers: channel::Sender::new(false),
+            connections: channel::Sender::new(false),
             readiness: Arc::new(Readiness::default()),
-            board: Board { device: device::name(plan.device), started: std::time::Instant::now() },
+            device: device::name(plan.device).into(),
+            started: std::time::Instant::now(),
         };
         Ok(App { state, listeners, plan, source, config_file })
     }
@@ -141,7 +131,10 @@ impl App {
     /// When the system refuses the reactor or a thread.
     pub fn run(self, signals: Signals) -> Result<Stopped, StartError> {
         let Signals { runtime, stop, hangups } = signals;
-        runtime.block_on(self.serve(stop, hangups))
+        let stopped = runtime.block_on(self.serve(stop, hangups));
+        // Not dropped: that would wait for a sensor that is being read, however long it takes.
+        runtime.shutdown_background();
+        stopped
     }
 
     async fn serve(self, mut stop_signals: StopSignals, hangups: Hangups) -> Result<Stopped, StartError> {
@@ -150,8 +143,8 @@ impl App {
         let addresses = listeners::addresses(&listeners)?;
         let by = if passed { ", which the service manager passed; server.listen is overruled" } else { "" };
         log::info!(event = "listening", listen = addresses, passed, config = self.config_file; "listening on {addresses}{by}");
-        let engine = Arc::clone(&state.engine);
-        tokio::spawn(async move { engine.carry_wakes().await });
+        let services = Arc::clone(&state.services);
+        tokio::spawn(async move { services.engine.carry_wakes().await });
         // On a passed socket, clients wait in its queue for a daemon that serves them, as they do across a restart.
         let accept = Arc::new(Notify::new());
         if !passed {
@@ -164,7 +157,7 @@ impl App {
                 server::serve(listeners, state).await;
             }
         });
-        let at_start = state.config.load_full();
+        let at_start = state.services.config.load_full();
         let context = reload::Context { state: state.clone(), device: self.plan.device, source: self.source, at_start };
         let changed = watch::start(state.clone(), self.plan.device)?;
         let mut loading = Some(reload::start(context.clone(), self.plan, addresses));
@@ -197,10 +190,11 @@ impl App {
                 }
                 _ = watchdog.tick() => {
                     hangups.look();
-                    if heartbeat.all_came_round(state.engine.rounds()) && !state.engine.is_silent() {
+                    let engine = &state.services.engine;
+                    if heartbeat.all_came_round(engine.rounds()) && !engine.is_silent() {
                         systemd::watchdog();
                     }
-                    if state.engine.device_lost() {
+                    if engine.device_lost() {
                         break Stopped::DeviceLost;
                     }
                 }
@@ -225,22 +219,22 @@ impl App {
 /// Stops in the order of the flow: the listener, the cameras, the sessions, the engine. Ends within [`STOP_WITHIN`];
 /// where a worker is stuck in a model, the process ends here with `status`.
 async fn stop(state: &ServerState, listening: JoinHandle<()>, status: i32) {
-    let start = Instant::now();
+    let (start, services) = (Instant::now(), &state.services);
     let deadline = start + STOP_WITHIN;
     state.readiness.stop();
     systemd::stopping();
-    log::info!(event = "stopping", sessions = state.sessions.len(); "stopping: answering the frames that run");
+    log::info!(event = "stopping", sessions = services.sessions.len(); "stopping: answering the frames that run");
     listening.abort();
     state.connections.send_replace(true);
     state.watchers.send_replace(true);
     let cameras = Arc::clone(&state.cameras);
-    let cameras = tokio::task::spawn_blocking(move || cameras.stop(CAMERAS_WITHIN));
-    state.sessions.shut_down();
-    if timeout(FRAMES_WITHIN, state.sessions.drained()).await.is_err() {
-        log::warn!(event = "stopping", sessions = state.sessions.len(); "some sessions have not ended; ending them now");
-        state.sessions.end_now();
+    let cameras = beside(move || cameras.stop(CAMERAS_WITHIN));
+    services.sessions.shut_down();
+    if timeout(FRAMES_WITHIN, services.sessions.drained()).await.is_err() {
+        log::warn!(event = "stopping", sessions = services.sessions.len(); "some sessions have not ended; ending them now");
+        services.sessions.end_now();
         tokio::select! {
-            () = state.sessions.drained() => {}
+            () = services.sessions.drained() => {}
             () = sleep_until(deadline) => {}
         }
     }
@@ -248,14 +242,21 @@ async fn stop(state: &ServerState, listening: JoinHandle<()>, status: i32) {
     let cameras_ended = matches!(timeout(left().max(CAMERAS_WITHIN), cameras).await, Ok(Ok(true)));
     let _ = timeout(left().min(WATCHERS_WITHIN), state.watchers.closed()).await;
     let _ = timeout_at(start + REQUESTS_WITHIN, state.connections.closed()).await;
-    let engine = Arc::clone(&state.engine);
-    let patience = left().max(WORKERS_WITHIN);
-    let engine_ended = tokio::task::spawn_blocking(move || engine.stop(patience)).await.unwrap_or(false);
+    let (services, patience) = (Arc::clone(services), left().max(WORKERS_WITHIN));
+    let engine_ended = beside(move || services.engine.stop(patience)).await.unwrap_or(false);
     let all_ended = engine_ended && cameras_ended;
     log::info!(event = "stopped", all_ended; "stopped");
     if !all_ended {
         exit_now(status);
     }
+}
+
+/// Does what blocks on a thread of its own: the reactor's few may all be held by what a stop must not wait for. Nothing comes of
+/// it where the system gives no thread.
+fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
+    let (done, outcome) = oneshot::channel();
+    let _ = thread::Builder::new().name("stop".to_owned()).spawn(move || done.send(work()).is_ok());
+    outcome
 }
 
 /// The signals that the daemon handles, and the reactor that does. Those that come before [`App::run`] are handled by it.
@@ -314,7 +315,28 @@ fn allow_open_files() {
     }
 }
 
-/// What loading is done with: the folders of this configuration, and the rest as it was at the start.
-fn load_plan(config: &Config, device: torch::Device, precision: Precision) -> LoadPlan {
-    LoadPlan::new(&config.pipelines, device, precision)
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn what_a_stop_blocks_on_needs_no_thread_that_others_hold() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .max_blocking_threads(BLOCKING_THREADS)
+            .build()
+            .unwrap();
+        let held: Vec<mpsc::Sender<()>> = (0..BLOCKING_THREADS)
+            .map(|_| {
+                let (release, held) = mpsc::channel();
+                drop(runtime.spawn_blocking(move || held.recv()));
+                release
+            })
+            .collect();
+        let done = runtime.block_on(async { timeout(Duration::from_secs(30), beside(|| 7)).await });
+        drop(held);
+        assert_eq!(done, Ok(Ok(7)));
+    }
 }

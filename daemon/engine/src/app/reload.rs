@@ -8,15 +8,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::JoinHandle;
 
-use super::load_plan;
 use crate::engine::EnginePlan;
-use crate::pipeline::Pipeline;
 use crate::pipeline::registry::Loaded;
 use crate::pipeline::torch::Device;
+use crate::pipeline::{LoadPlan, Pipeline};
 use crate::server::{Phase, ServerState};
 use crate::systemd;
 use base::clock;
-use base::config::{self, Config, ConfigSource, home_advice};
+use base::config::{self, Config, ConfigSource, Precision, home_advice};
 
 /// The niceness of a load beside sessions; 19 would starve on a full board, 10 gets a tenth of a core.
 const LOAD_NICENESS: i32 = 10;
@@ -36,7 +35,7 @@ pub(super) fn start(context: Context, plan: EnginePlan, addresses: String) -> Jo
     tokio::task::spawn_blocking(move || {
         let started = Instant::now();
         let state = &context.state;
-        let config = state.config.load_full();
+        let config = state.services.config.load_full();
         let summary = take_in(&context, load(&context, &config));
         // A stop signal may have come first.
         if !state.readiness.serve() {
@@ -59,8 +58,8 @@ pub(super) fn reload(context: Context) -> JoinHandle<()> {
     tokio::task::spawn_blocking(move || {
         let started = Instant::now();
         systemd::reloading();
-        let state = &context.state;
-        let summary = match context.source.read_again(&state.config.load()) {
+        let services = &context.state.services;
+        let summary = match context.source.read_again(&services.config.load()) {
             Ok(loaded) => {
                 let waits = config::needs_restart(&context.at_start, &loaded.config).join(" ");
                 loaded.warnings.iter().for_each(|warning| log::warn!(event = "config_warning"; "{warning}"));
@@ -70,9 +69,8 @@ pub(super) fn reload(context: Context) -> JoinHandle<()> {
                     summary.push_str(&format!("; a restart is needed for {waits}"));
                 }
                 let thresholds = (&loaded.config.stream).into();
-                state.config.store(Arc::new(loaded.config));
-                // After the swap: a session that was admitted while models loaded has the old ones.
-                state.sessions.set_thresholds(thresholds);
+                services.config.store(Arc::new(loaded.config));
+                services.sessions.set_thresholds(thresholds);
                 apply_cameras(&context);
                 log::info!(
                     event = "config_reloaded", restart_needed = waits, took_ms = millis(started); "{summary}"
@@ -96,14 +94,11 @@ pub(super) fn reload(context: Context) -> JoinHandle<()> {
 pub(super) fn take_in_changes(context: Context) -> JoinHandle<()> {
     tokio::task::spawn_blocking(move || {
         let started = Instant::now();
-        let config = context.state.config.load_full();
+        let services = &context.state.services;
+        let config = services.config.load_full();
+        let plan = LoadPlan::new(&config.pipelines, context.device, context.at_start.engine.precision);
         // A reload may have come first, or the change may be gone.
-        if context
-            .state
-            .pipelines
-            .changes(&load_plan(&config, context.device, context.at_start.engine.precision))
-            .is_none()
-        {
+        if services.pipelines.changes(&plan).is_none() {
             return;
         }
         let summary = take_in(&context, load(&context, &config));
@@ -128,8 +123,8 @@ fn say_if_the_clock_is_wrong() {
 /// Says what to do where the daemon runs and can serve nobody: last, so that it is what an operator sees.
 fn say_if_nothing_serves(context: &Context) {
     let state = &context.state;
-    if state.pipelines.is_empty() && state.readiness.phase() == Phase::Serving {
-        let dirs = &state.config.load().pipelines.dirs;
+    if state.services.pipelines.is_empty() && state.readiness.phase() == Phase::Serving {
+        let dirs = &state.services.config.load().pipelines.dirs;
         let dirs: Vec<_> = dirs.iter().map(|dir| dir.display().to_string()).collect();
         log::error!(
             event = "nothing_to_serve";
@@ -143,15 +138,15 @@ fn say_if_nothing_serves(context: &Context) {
 fn apply_cameras(context: &Context) {
     let state = &context.state;
     if state.readiness.phase() == Phase::Serving {
-        state.cameras.apply(&state.config.load().cameras);
+        state.cameras.apply(&state.services.config.load().cameras);
     }
 }
 
 /// Loads the pipelines: where others serve already, on a thread that gets the processor only when they leave it.
 fn load(context: &Context, config: &Config) -> Loaded {
     let state = &context.state;
-    let plan = load_plan(config, context.device, context.at_start.engine.precision);
-    let load = || state.pipelines.load(&plan, &state.metrics);
+    let plan = LoadPlan::new(&config.pipelines, context.device, context.at_start.engine.precision);
+    let load = || state.services.pipelines.load(&plan, &state.services.metrics);
     if state.readiness.phase() != Phase::Serving {
         return load();
     }
@@ -179,7 +174,7 @@ fn take_in(context: &Context, loaded: Loaded) -> String {
             event = "pipeline_rejected", file:% = rejection.file.display(), err = rejection.reason; "{rejection}"
         );
     }
-    let registry = &context.state.pipelines;
+    let registry = &context.state.services.pipelines;
     let is_new =
         |pipeline: &&Arc<Pipeline>| !registry.get(pipeline.id()).is_some_and(|old| Arc::ptr_eq(&old, pipeline));
     for pipeline in loaded.pipelines.values().filter(is_new) {

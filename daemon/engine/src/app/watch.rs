@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::load_plan;
-use crate::pipeline::Seen;
 use crate::pipeline::torch::Device;
+use crate::pipeline::{LoadPlan, Seen};
 use crate::server::{Phase, ServerState};
 
 /// Between two looks.
@@ -36,11 +35,10 @@ pub(super) fn start(state: ServerState, device: Device) -> io::Result<Arc<Notify
         let mut settling = Settling::default();
         while state.readiness.phase() != Phase::Stopping {
             thread::sleep(LOOK_EVERY);
-            let config = state.config.load();
+            let config = state.services.config.load();
             let asked_for = state.readiness.phase() == Phase::Serving && config.pipelines.watch;
-            if asked_for
-                && settling.came_to_rest(state.pipelines.changes(&load_plan(&config, device, config.engine.precision)))
-            {
+            let plan = LoadPlan::new(&config.pipelines, device, config.engine.precision);
+            if asked_for && settling.came_to_rest(state.services.pipelines.changes(&plan)) {
                 rung.notify_one();
             }
         }
@@ -68,7 +66,6 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::pipeline::LoadPlan;
     use base::config::Precision;
 
     /// What a look finds in folders that are away: one more for each number.

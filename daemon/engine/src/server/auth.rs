@@ -5,7 +5,7 @@ use hyper::header::AUTHORIZATION;
 use hyper::{HeaderMap, Uri};
 use thiserror::Error;
 
-use super::routes::query_value;
+use super::query::query_value;
 use base::protocol::{ErrorCode, StreamError};
 
 /// Why a request may not pass. The text is for the client.

@@ -18,8 +18,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::outlet::{Emptied, Outlet};
 use super::painter::{Painter, Tools};
-use super::routes::{Reply, query_value, reply, text};
-use super::{Phase, ServerState};
+use super::query::query_value;
+use super::readiness::Phase;
+use super::reply::{Reply, reply, text};
+use super::state::ServerState;
 use crate::pipeline::overlay;
 use crate::session::Shown;
 use crate::source::camera::{Camera, Shot};
@@ -43,7 +45,7 @@ const ENDING: &[u8] = b"\r\n--forgesyted-frame\r\nContent-Type: image/jpeg\r\n\r
 /// Pictures for one client.
 struct Pictures {
     from: From,
-    painter: Arc<Painter>,
+    painter: Painter,
 }
 
 /// Where they come from.
@@ -250,7 +252,7 @@ async fn next_due(pictures: &mut Pictures, due: Instant) -> Option<Bytes> {
 impl Pictures {
     fn of(camera: &Camera, overlay: bool, state: &ServerState) -> Self {
         let from = if overlay { From::Results(camera.look_at_results()) } else { From::Camera(camera.look()) };
-        Pictures { from, painter: Arc::clone(&state.painter) }
+        Pictures { from, painter: state.painter.clone() }
     }
 
     /// The next picture that was not given yet, as a JPEG; none when the camera is no more.

@@ -16,8 +16,7 @@ use crate::session::Peer;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Who sent a request that came from `connected`.
-pub fn client(connected: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Peer {
-    let connected = Peer::from(connected);
+pub fn client(connected: Peer, headers: &HeaderMap, trusted: &[IpNet]) -> Peer {
     if !is_trusted(connected, trusted) {
         return connected;
     }
@@ -97,7 +96,7 @@ mod tests {
         for (name, line) in lines {
             headers.append(name, HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
-        client(connected.parse().unwrap(), &headers, &trusted).to_string()
+        client(Peer::from(connected.parse::<SocketAddr>().unwrap()), &headers, &trusted).to_string()
     }
 
     #[test]

@@ -16,7 +16,9 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 
 use super::outlet::Outlet;
-use super::{ServerState, routes};
+use super::routes;
+use super::state::ServerState;
+use crate::session::Peer;
 use base::config::{Endpoint, is_without_ipv6};
 use base::logging::rate_limited::RateLimited;
 
@@ -76,7 +78,7 @@ struct Limits {
 
 /// Accepts and serves connections of these sockets until it is dropped.
 pub async fn serve(listeners: Vec<TcpListener>, state: ServerState) {
-    let config = state.config.load();
+    let config = state.services.config.load();
     let limits = Limits {
         connections: Arc::new(Semaphore::new(config.server.max_connections)),
         header_timeout: config.server.header_timeout,
@@ -92,7 +94,7 @@ async fn accept(listener: &TcpListener, limits: &Limits, state: &ServerState) {
     let Limits { connections, header_timeout, unread_timeout, refusals, failures } = limits;
     loop {
         let (stream, peer) = match listener.accept().await {
-            Ok((stream, peer)) => (stream, canonical(peer)),
+            Ok((stream, peer)) => (stream, Peer::from(peer)),
             Err(error) => {
                 accept_failed(&error, failures).await;
                 continue;
@@ -107,7 +109,7 @@ async fn accept(listener: &TcpListener, limits: &Limits, state: &ServerState) {
                 tokio::spawn(connection(stream, peer, permit, *header_timeout, state.clone(), stops));
             }
             Err(_) => {
-                state.metrics.connections_refused().inc();
+                state.services.metrics.connections_refused().inc();
                 if let Some(suppressed) = refusals.allow(Instant::now()) {
                     log::warn!(
                         event = "connection_refused", peer:% = peer, suppressed;
@@ -116,14 +118,6 @@ async fn accept(listener: &TcpListener, limits: &Limits, state: &ServerState) {
                 }
             }
         }
-    }
-}
-
-/// An address of IPv4 as one, also where it came over a socket of IPv6.
-fn canonical(peer: SocketAddr) -> SocketAddr {
-    match peer.ip().to_canonical() {
-        ip if ip.is_ipv4() => SocketAddr::new(ip, peer.port()),
-        _ => peer,
     }
 }
 
@@ -140,7 +134,7 @@ async fn accept_failed(error: &io::Error, failures: &RateLimited) {
 
 async fn connection(
     stream: TcpStream,
-    peer: SocketAddr,
+    peer: Peer,
     permit: OwnedSemaphorePermit,
     header_timeout: Duration,
     state: ServerState,

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::ServerState;
-use super::routes::{Reply, json_reply};
+use super::reply::{Reply, json_reply};
 use crate::pipeline::{PipelineView, Rejection};
+use crate::session::Services;
 use base::config::Config;
 
 #[derive(Debug, Serialize)]
@@ -29,10 +29,10 @@ struct Refused {
 }
 
 /// The answer.
-pub fn answer(state: &ServerState) -> Reply {
-    let config = state.config.load();
+pub fn answer(services: &Services) -> Reply {
+    let config = services.config.load();
     // Of one load, whatever a reload does meanwhile.
-    let loaded = state.pipelines.loaded();
+    let loaded = services.pipelines.loaded();
     json_reply(&Answer {
         pipelines: loaded.list(),
         rejected: loaded.rejected_files(),

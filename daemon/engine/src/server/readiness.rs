@@ -4,9 +4,10 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 /// The stages of the daemon's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
     /// Sockets are bound; models load and warm up.
+    #[default]
     Starting,
     /// Sessions are served.
     Serving,
@@ -15,14 +16,8 @@ pub enum Phase {
 }
 
 /// The current phase.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Readiness(Mutex<Phase>);
-
-impl Default for Readiness {
-    fn default() -> Self {
-        Readiness(Mutex::new(Phase::Starting))
-    }
-}
 
 impl Readiness {
     /// Starts serving, unless a stop came first. Returns whether it did.

@@ -7,20 +7,21 @@ use hyper::body::Incoming;
 use hyper::header::{ALLOW, EXPECT, HOST, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 
-use super::ServerState;
-use super::routes::{JSON, METHODS, Reply, reply};
+use super::reply::{JSON, Reply, reply};
+use base::config::Config;
 use base::protocol::{self, ErrorCode, StreamError};
 
+/// What is understood of any path.
+pub const METHODS: &str = "GET, HEAD, OPTIONS";
+
 /// 405, once the body has come: a connection that is closed with something unread takes the answer from its client.
-pub async fn answer(request: Request<Incoming>, state: &ServerState) -> Reply {
+pub async fn answer(request: Request<Incoming>, config: &Config) -> Reply {
     let error = StreamError::new(ErrorCode::InvalidMessage, detail(request.method(), request.headers()));
     let mut refused = reply(StatusCode::METHOD_NOT_ALLOWED, JSON, Bytes::from(protocol::error_message(&error)));
     refused.headers_mut().insert(ALLOW, HeaderValue::from_static(METHODS));
     // Who asks before sending is answered before.
     if !request.headers().contains_key(EXPECT) {
-        let config = state.config.load();
         let (most, within) = (config.stream.max_frame_bytes, config.server.header_timeout);
-        drop(config);
         let _ = tokio::time::timeout(within, pass_over(request.into_body(), most)).await;
     }
     refused

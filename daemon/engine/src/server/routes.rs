@@ -1,38 +1,28 @@
 //! What each path answers.
 
-use std::borrow::Cow;
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
-use hyper::{Method, Request, Response, StatusCode, Uri, Version};
-use serde::Serialize;
+use hyper::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue, WWW_AUTHENTICATE};
+use hyper::{Method, Request, StatusCode, Version};
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::{ServerState, auth, board, cameras, forwarded, pipelines, refused_method, stream, watch, web};
+use super::refused_method::{self, METHODS};
+use super::reply::{Reply, json_reply, reply, text};
+use super::state::ServerState;
+use super::{auth, board, cameras, forwarded, pipelines, sensors, stream, watch, web};
+use crate::session::Peer;
 
-/// A response.
-pub type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
-
-/// The type of an answer in JSON.
-pub const JSON: &str = "application/json";
-const TEXT: &str = "text/plain; charset=utf-8";
 /// The text format's content type (Prometheus exposition formats, version 0.0.4).
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// What is understood of any path.
-pub const METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// Answers one request.
 pub async fn answer(
     request: Request<Incoming>,
-    peer: SocketAddr,
+    peer: Peer,
     permit: Arc<OwnedSemaphorePermit>,
     state: ServerState,
 ) -> Result<Reply, Infallible> {
@@ -48,25 +38,25 @@ pub async fn answer(
         return Ok(options);
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        return Ok(refused_method::answer(request, &state).await);
+        return Ok(refused_method::answer(request, &state.services.config.load_full()).await);
     }
     if path.starts_with("/v1/") {
-        let config = state.config.load();
+        let config = state.services.config.load();
         if let Err(denied) = auth::authorize(config.server.token.as_deref(), request.headers(), request.uri()) {
             let mut refused = text(StatusCode::UNAUTHORIZED, format!("{denied}\n"));
             refused.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             return Ok(refused);
         }
     }
-    let peer = forwarded::client(peer, request.headers(), &state.config.load().server.trusted_proxies);
+    let peer = forwarded::client(peer, request.headers(), &state.services.config.load().server.trusted_proxies);
     Ok(match path {
         "/ws/video/stream" => stream::upgrade(request, peer, permit, state),
         "/ws/watch" => watch::upgrade(request, peer, permit, state),
         "/healthz" => text(StatusCode::OK, "ok\n"),
         "/readyz" => ready(&state),
         "/metrics" => metrics(&state).await,
-        "/v1/pipelines" => pipelines::answer(&state),
-        "/v1/sessions" => json_reply(&json!({ "sessions": state.sessions.list() })),
+        "/v1/pipelines" => pipelines::answer(&state.services),
+        "/v1/sessions" => json_reply(&json!({ "sessions": state.services.sessions.list() })),
         "/v1/cameras" => json_reply(&json!({ "cameras": state.cameras.list() })),
         "/v1/board" => board::answer(&state).await,
         "/v1" => text(StatusCode::OK, INDEX),
@@ -91,37 +81,6 @@ const INDEX: &str = concat!(
     "GET        /client/forgesyte.js             a client for pages, as an ES module\n",
 );
 
-/// A text response.
-pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {
-    reply(status, TEXT, body.into())
-}
-
-/// The value of a query key, decoded; the first where it stands more than once.
-pub fn query_value<'a>(uri: &'a Uri, key: &str) -> Option<Cow<'a, str>> {
-    // A name without `=` says nothing.
-    let pairs = uri.query()?.split('&').filter(|pair| pair.contains('='));
-    pairs.flat_map(|pair| form_urlencoded::parse(pair.as_bytes())).find(|(name, _)| name == key).map(|(_, value)| value)
-}
-
-/// A response of any type.
-pub fn reply(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
-    let mut reply = Response::new(Full::new(body).boxed_unsync());
-    *reply.status_mut() = status;
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // A name with HTML in it stays the text that it is, whatever a browser would like to see in it.
-    reply.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    reply
-}
-
-/// A JSON response.
-pub fn json_reply(value: &impl Serialize) -> Reply {
-    match serde_json::to_vec(value) {
-        Ok(body) => reply(StatusCode::OK, JSON, body.into()),
-        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the list cannot be written as JSON\n"),
-    }
-}
-
 fn ready(state: &ServerState) -> Reply {
     match state.refusal() {
         None => text(StatusCode::OK, "ready\n"),
@@ -129,35 +88,13 @@ fn ready(state: &ServerState) -> Reply {
     }
 }
 
-/// Machine gauges are read from /sys, which may take its time: off the reactor, and one at a time, since loading and
-/// stopping use the same threads.
+/// Machine gauges are read from /sys.
 async fn metrics(state: &ServerState) -> Reply {
-    static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
-    let Ok(_turn) = ONE_AT_A_TIME.acquire().await else {
-        return text(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be written\n");
-    };
-    let metrics = Arc::clone(&state.metrics);
+    let metrics = Arc::clone(&state.services.metrics);
     metrics.set_ready(state.refusal().is_none());
-    match tokio::task::spawn_blocking(move || metrics.render()).await {
-        Ok(Ok(body)) => reply(StatusCode::OK, METRICS, body.into()),
-        Ok(Err(error)) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("metrics cannot be written: {error}\n")),
-        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be written\n"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn query_values_are_decoded() {
-        let uri: Uri = "/ws?pipeline_id=a%20b%2&x=1&pipeline_id=c&y=p+q".parse().unwrap();
-        assert_eq!(query_value(&uri, "pipeline_id").as_deref(), Some("a b%2"));
-        assert_eq!(query_value(&uri, "y").as_deref(), Some("p q"));
-        assert_eq!(query_value(&uri, "z"), None);
-        let uri: Uri = "/ws?x&a=%+5&b=%2b%zz%&c=%ff%C3%A4&d=&%64=1&x=a=b;c".parse().unwrap();
-        let values = ["a", "b", "c", "d", "x"].map(|key| query_value(&uri, key).unwrap());
-        assert_eq!(values, ["% 5", "+%zz%", "\u{fffd}ä", "", "a=b;c"]);
-        assert_eq!(query_value(&"/".parse().unwrap(), "x"), None);
+    match sensors::read(move || metrics.render()).await {
+        Some(Ok(body)) => reply(StatusCode::OK, METRICS, body.into()),
+        Some(Err(error)) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("metrics cannot be written: {error}\n")),
+        None => text(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be written\n"),
     }
 }

@@ -10,8 +10,9 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response;
 
 use super::headers::{has_member, members};
-use super::routes::{Reply, text};
-use super::{Phase, ServerState};
+use super::readiness::Phase;
+use super::reply::{Reply, text};
+use super::state::ServerState;
 
 /// The protocol that both endpoints speak, for clients that name one (RFC 6455, section 1.9).
 const PROTOCOL: &str = "forgesyte.v1";

@@ -9,14 +9,16 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
 use uuid::Uuid;
 
-use super::routes::{Reply, query_value};
-use super::{ServerState, auth, outlet, upgrade};
-use crate::session::Peer;
+use super::query::query_value;
+use super::reply::Reply;
+use super::state::ServerState;
+use super::{auth, outlet, upgrade};
+use crate::session::registry::stopping;
+use crate::session::{Client, Peer};
 use crate::sink::pulse::Pulse;
 use crate::sink::watch::{self, WatchEnd};
 use crate::source::camera::Camera;
 use crate::source::websocket;
-use crate::telemetry::metrics::Source;
 use base::protocol::{ErrorCode, StreamError};
 
 /// Largest message that a watcher may send; it has nothing to say but to close.
@@ -36,11 +38,12 @@ pub fn upgrade(
     permit: Arc<OwnedSemaphorePermit>,
     state: ServerState,
 ) -> Reply {
-    let watched = find(&request, &state);
     let (response, upgraded) = match upgrade::accept(&mut request, &state) {
         Ok(accepted) => accepted,
         Err(refusal) => return *refusal,
     };
+    // Not before it is known to be an upgrade: finding an idle camera opens it.
+    let watched = find(&request, &state);
     tokio::spawn(async move {
         if let Some((stream, already_read)) = upgrade::connection(upgraded).await {
             if let Err(error) = outlet::hold_little(&stream) {
@@ -58,7 +61,7 @@ pub fn upgrade(
 }
 
 fn find(request: &Request<Incoming>, state: &ServerState) -> Result<Watched, StreamError> {
-    let config = state.config.load();
+    let config = state.services.config.load();
     auth::authorize(config.server.token.as_deref(), request.headers(), request.uri())?;
     let uri: &Uri = request.uri();
     match (query_value(uri, "camera"), query_value(uri, "session")) {
@@ -71,11 +74,11 @@ fn find(request: &Request<Incoming>, state: &ServerState) -> Result<Watched, Str
             Ok(Watched { results: camera.watch(), name: camera.config().name.clone() })
         }
         (None, Some(id)) => {
-            let session = Uuid::parse_str(&id).ok().and_then(|id| state.sessions.get(id));
+            let session = Uuid::parse_str(&id).ok().and_then(|id| state.services.sessions.get(id));
             let session = session.ok_or_else(|| {
                 StreamError::new(ErrorCode::NotFound, "There is no session of that id; the list of sessions has them.")
             })?;
-            if session.source() == Source::Camera {
+            if let Client::Camera(_) = session.client() {
                 let detail = "That session is a camera's, which has one after the other: watch camera=NAME.";
                 return Err(StreamError::new(ErrorCode::NotFound, detail));
             }
@@ -92,28 +95,24 @@ fn no_camera(state: &ServerState) -> StreamError {
 }
 
 async fn run(socket: websocket::Socket, watched: Watched, peer: Peer, state: &ServerState) {
-    let config = state.config.load();
+    let config = state.services.config.load();
     let (send_timeout, pulse) =
         (config.stream.send_timeout, Pulse::new(config.server.ping_interval, websocket::received(&socket)));
     drop(config);
-    let _watching = state.metrics.watchers().open();
+    let _watching = state.services.metrics.watchers().open();
     log::debug!(event = "watch_connect", watched = watched.name, peer:% = peer; "a watcher came");
     let (progress, text_seen) = (websocket::progress(&socket), socket.get_ref().text_seen());
     let (mut sink, mut stream) = socket.split();
-    let mut stopping = state.watchers.subscribe();
-    let missed = state.metrics.watchers().missed.clone();
+    let mut stops = state.watchers.subscribe();
+    let missed = state.services.metrics.watchers().missed.clone();
     let end = tokio::select! {
         end = watch::write_results(&mut sink, &mut stream, watched.results, &missed, &progress, &pulse, send_timeout) => Some(end),
-        _ = stopping.wait_for(|stopping| *stopping) => None,
+        _ = stops.wait_for(|stops| *stops) => None,
     };
     log::debug!(event = "watch_disconnect", watched = watched.name, peer:% = peer, how:? = end; "a watcher left");
     let Ok(socket) = sink.reunite(stream) else { return };
     match end {
-        None => {
-            let error =
-                StreamError::new(ErrorCode::ShuttingDown, "The device stops or restarts; connect again in a moment.");
-            websocket::refuse(socket, &error, send_timeout).await;
-        }
+        None => websocket::refuse(socket, &stopping(), send_timeout).await,
         Some(WatchEnd::Over) => websocket::drain(socket).await,
         Some(WatchEnd::ByWatcher(Some(Message::Text(_) | Message::Binary(_)))) => {
             refuse(socket, &only_listens(), state).await;
@@ -135,6 +134,6 @@ fn only_listens() -> StreamError {
 }
 
 async fn refuse(socket: websocket::Socket, error: &StreamError, state: &ServerState) {
-    state.metrics.error(error.code.as_str());
-    websocket::refuse(socket, error, state.config.load().stream.send_timeout).await;
+    state.services.metrics.error(error.code.as_str());
+    websocket::refuse(socket, error, state.services.config.load().stream.send_timeout).await;
 }

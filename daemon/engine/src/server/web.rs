@@ -13,7 +13,7 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 
 use super::headers::members;
-use super::routes::{Reply, reply};
+use super::reply::{Reply, reply};
 
 /// The assets' tags, in their order.
 static TAGS: LazyLock<Vec<HeaderValue>> = LazyLock::new(|| web::ASSETS.iter().map(|asset| tag(asset.body)).collect());

@@ -7,8 +7,6 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
 use super::backpressure::{Backpressure, BackpressureState, Queue, Thresholds};
-pub use super::waiting::WaitingFrame;
-use super::waiting::WaitingFrames;
 use base::frame::Frame;
 
 /// Weight of the newest processing time in the smoothed one (an exponentially weighted moving average).
@@ -25,11 +23,25 @@ pub struct SessionManager {
     backpressure_state: BackpressureState,
     thresholds: Thresholds,
     recent: DropWindow,
-    waiting: WaitingFrames,
+    /// Oldest first.
+    waiting: VecDeque<WaitingFrame>,
     running: Option<u64>,
     processing_time_ms: Option<f64>,
     newest_at: Option<Instant>,
     last_slow_down: Option<Instant>,
+}
+
+/// A frame and its number.
+#[derive(Debug)]
+pub struct WaitingFrame {
+    /// 1 for the session's first frame.
+    pub frame_index: u64,
+    /// The frame as it was received.
+    pub frame: Frame,
+    /// When it was received.
+    pub received_at: Instant,
+    /// When it was captured; for a client's frame, when it was received.
+    pub captured_at: Instant,
 }
 
 /// What came of offering a frame.
@@ -56,7 +68,7 @@ impl SessionManager {
             backpressure_state: BackpressureState::Normal,
             thresholds,
             recent: DropWindow::default(),
-            waiting: WaitingFrames::default(),
+            waiting: VecDeque::new(),
             running: None,
             processing_time_ms: None,
             newest_at: None,
@@ -123,7 +135,7 @@ impl SessionManager {
 
     /// Gives up the oldest waiting frame, counts it, and returns its number; none when no frame waits.
     pub fn mark_drop(&mut self) -> Option<u64> {
-        let dropped = self.waiting.pop_oldest()?.frame_index;
+        let dropped = self.waiting.pop_front()?.frame_index;
         self.dropped_frames += 1;
         self.recent.mark(self.frame_index - dropped);
         Some(dropped)
@@ -132,7 +144,7 @@ impl SessionManager {
     /// Gives up every waiting frame of a session that is over, and returns how many: they gave way to nothing, so they do
     /// not count as dropped.
     pub fn discard_waiting(&mut self) -> usize {
-        std::iter::from_fn(|| self.waiting.pop_oldest()).count()
+        std::mem::take(&mut self.waiting).len()
     }
 
     /// Dropped share of all frames of the session (0 to 1); 0 before the first frame.
@@ -170,10 +182,10 @@ impl SessionManager {
     /// Takes in a frame that passed the validator, was captured at `captured_at` and received at `now`: it waits, and what
     /// must give way for it is returned.
     pub fn offer(&mut self, frame: Frame, captured_at: Instant, now: Instant) -> Offered {
-        let was_empty = self.waiting.len() == 0;
+        let was_empty = self.waiting.is_empty();
         let frame_index = self.increment_frame();
         self.newest_at = Some(now);
-        self.waiting.push(WaitingFrame { frame_index, frame, received_at: now, captured_at });
+        self.waiting.push_back(WaitingFrame { frame_index, frame, received_at: now, captured_at });
         let mut dropped = Vec::new();
         while self.should_drop_frame(self.processing_time_ms.unwrap_or(0.0)) {
             dropped.extend(self.mark_drop());
@@ -191,7 +203,7 @@ impl SessionManager {
         if self.running.is_some() {
             return None;
         }
-        let next = self.waiting.pop_oldest()?;
+        let next = self.waiting.pop_front()?;
         self.running = Some(next.frame_index);
         Some(next)
     }
@@ -204,7 +216,7 @@ impl SessionManager {
             Some(smoothed) => smoothed + SMOOTHING * (processing_time_ms - smoothed),
             None => processing_time_ms,
         });
-        self.waiting.len() > 0
+        !self.waiting.is_empty()
     }
 
     /// Notes that the running frame failed: it has no result and the session will end.

@@ -7,12 +7,15 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::backpressure::Thresholds;
-use super::{Session, SessionStart, SessionView};
-use crate::telemetry::metrics::Source;
+use super::client::Client;
+use super::shared::Session;
+use super::view::SessionView;
+use crate::pipeline::Pipeline;
+use crate::telemetry::metrics::{Active, SessionMetrics};
 use base::protocol::{ErrorCode, StreamError};
 
 /// The live sessions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SessionRegistry {
     live: Mutex<Live>,
     left: Notify,
@@ -23,21 +26,30 @@ pub struct SessionRegistry {
 pub struct Membership {
     registry: Arc<SessionRegistry>,
     session: Arc<Session>,
+    _active: Active,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Live {
     sessions: HashMap<Uuid, Arc<Session>>,
+    /// What a session is judged by, from its first frame on.
+    thresholds: Thresholds,
     closed: bool,
 }
 
 impl Live {
     fn clients(&self) -> usize {
-        self.sessions.values().filter(|session| session.source() == Source::Websocket).count()
+        self.sessions.values().filter(|session| matches!(session.client(), Client::Remote(_))).count()
     }
 }
 
 impl SessionRegistry {
+    /// No session yet; those that come are judged by `thresholds`.
+    pub fn new(thresholds: Thresholds) -> Arc<Self> {
+        let live = Live { sessions: HashMap::new(), thresholds, closed: false };
+        Arc::new(SessionRegistry { live: Mutex::new(live), left: Notify::new() })
+    }
+
     /// Admits a new session, unless `max_sessions` of clients are live or the daemon stops. A camera's session is the
     /// operator's own choice: it takes no client's place and is refused for none.
     ///
@@ -46,26 +58,29 @@ impl SessionRegistry {
     pub fn admit(
         self: &Arc<Self>,
         max_sessions: Option<usize>,
-        start: SessionStart,
+        client: Client,
+        pipeline: Arc<Pipeline>,
+        metrics: SessionMetrics,
     ) -> Result<Membership, StreamError> {
         let mut live = self.lock();
         if live.closed {
             return Err(stopping());
         }
-        let is_client = start.source == Source::Websocket;
+        let is_client = matches!(client, Client::Remote(_));
         if let Some(limit) = max_sessions.filter(|&limit| is_client && live.clients() >= limit) {
             let detail = format!("All {limit} sessions of this device are taken; try again later.");
             return Err(StreamError::new(ErrorCode::TooManySessions, detail));
         }
-        let session = Session::new(start);
+        let active = metrics.open();
+        let session = Session::new(client, pipeline, metrics, live.thresholds);
         live.sessions.insert(session.id(), Arc::clone(&session));
-        Ok(Membership { registry: Arc::clone(self), session })
+        Ok(Membership { registry: Arc::clone(self), session, _active: active })
     }
 
     /// The live sessions, oldest first.
     pub fn list(&self) -> Vec<SessionView> {
         let mut views: Vec<SessionView> = self.sessions().iter().map(|session| session.view()).collect();
-        views.sort_by(|a, b| b.duration_s().total_cmp(&a.duration_s()));
+        views.sort_by(|a, b| b.duration_s.total_cmp(&a.duration_s));
         views
     }
 
@@ -89,8 +104,9 @@ impl SessionRegistry {
         self.len() == 0
     }
 
-    /// Hands new thresholds to every live session.
+    /// Hands new thresholds to every live session, and to every later one.
     pub fn set_thresholds(&self, thresholds: Thresholds) {
+        self.lock().thresholds = thresholds;
         self.sessions().iter().for_each(|session| session.set_thresholds(thresholds));
     }
 
@@ -137,6 +153,7 @@ impl Drop for Membership {
     }
 }
 
-fn stopping() -> StreamError {
+/// The error of whatever ends because the daemon stops.
+pub fn stopping() -> StreamError {
     StreamError::new(ErrorCode::ShuttingDown, "The device stops or restarts; connect again in a moment.")
 }

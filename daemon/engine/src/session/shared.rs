@@ -2,32 +2,35 @@
 //! frames, the engine takes and delivers them (it knows the session as a [`Lane`]), a sink pops what goes out.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::backpressure::{BackpressureState, Thresholds};
+use super::client::Client;
 use super::manager::SessionManager;
-use super::start::{SessionStart, Shown};
 use super::view::{SessionTotals, SessionView};
 use crate::engine::{Job, Lane};
 use crate::pipeline::{Pipeline, PipelineState};
 use crate::sink::slots::{Outgoing, ReplySlots};
 use crate::sink::watch::Results;
-use crate::telemetry::metrics::Source;
+use crate::telemetry::metrics::SessionMetrics;
 use base::frame::Frame;
 use base::frame::validator::ValidFrame;
-use base::protocol::{ErrorCode, StreamError};
+use base::logging::rate_limited::RateLimited;
+use base::protocol::StreamError;
 
-/// Frames in a row that a camera may give without one that can be decoded, before its session ends over it.
-const MOST_UNDECODABLE: u32 = 30;
+/// Each client that sends too much can cause a line in every `slow_down_interval_ms`.
+static SLOW_DOWNS: RateLimited = RateLimited::new(20, Duration::from_secs(10));
 
 /// One live session.
 #[derive(Debug)]
 pub struct Session {
     id: Uuid,
-    start: SessionStart,
+    client: Client,
+    pipeline: Arc<Pipeline>,
+    metrics: SessionMetrics,
     started: Instant,
     results: Arc<Results>,
     state: Mutex<State>,
@@ -47,33 +50,29 @@ struct State {
     could_run_at: Instant,
     /// When the frame that runs was captured, and the frame itself where somebody looks.
     running: (Instant, Option<Frame>),
-    /// Frames in a row that could not be decoded.
-    undecodable: u32,
+    /// Frames in a row that failed.
+    failed: u32,
     closed: bool,
 }
 
 impl Session {
     /// A new session with an identity of its own.
-    pub fn new(start: SessionStart) -> Arc<Self> {
+    pub fn new(client: Client, pipeline: Arc<Pipeline>, metrics: SessionMetrics, thresholds: Thresholds) -> Arc<Self> {
         let id = Uuid::new_v4();
         let now = Instant::now();
-        let manager = SessionManager::new(id, start.pipeline.id(), start.thresholds);
-        let (replies, results) = match &start.camera {
-            Some(camera) => (ReplySlots::for_nobody(), Arc::clone(&camera.results)),
-            None => (ReplySlots::default(), Results::of_session(id)),
-        };
         let state = State {
-            manager,
-            replies,
+            manager: SessionManager::new(id, pipeline.id(), thresholds),
+            replies: if client.takes_replies() { ReplySlots::default() } else { ReplySlots::for_nobody() },
             pipeline: PipelineState::default(),
             free_since: now,
             could_run_at: now,
             running: (now, None),
-            undecodable: 0,
+            failed: 0,
             closed: false,
         };
+        let (results, state) = (client.results(id), Mutex::new(state));
         let (outbox, room) = (Notify::new(), Notify::new());
-        Arc::new(Session { id, start, started: now, results, state: Mutex::new(state), outbox, room })
+        Arc::new(Session { id, client, pipeline, metrics, started: now, results, state, outbox, room })
     }
 
     /// The session's identity.
@@ -83,12 +82,12 @@ impl Session {
 
     /// The pipeline that its frames run through.
     pub fn pipeline(&self) -> &Arc<Pipeline> {
-        &self.start.pipeline
+        &self.pipeline
     }
 
-    /// Where its frames come from.
-    pub fn source(&self) -> Source {
-        self.start.source
+    /// Whose frames it takes.
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Its results, to be watched.
@@ -108,7 +107,7 @@ impl Session {
     #[must_use]
     pub fn offer(&self, frame: ValidFrame, captured_at: Instant) -> bool {
         let now = Instant::now();
-        let metrics = &self.start.metrics;
+        let metrics = &self.metrics;
         metrics.frame_bytes.observe(frame.len() as f64);
         metrics.received.inc();
         let (offered, state_change) = {
@@ -140,8 +139,8 @@ impl Session {
 
     /// Numbers a frame that the validator refused and ends the session with its error.
     pub fn refuse(&self, error: StreamError) {
-        self.start.metrics.received.inc();
-        self.start.metrics.discarded.inc();
+        self.metrics.received.inc();
+        self.metrics.discarded.inc();
         self.end_before(|manager| manager.increment_frame(), error);
     }
 
@@ -168,7 +167,7 @@ impl Session {
             state.closed = true;
             state.manager.discard_waiting()
         };
-        self.start.metrics.discarded.inc_by(discarded as u64);
+        self.metrics.discarded.inc_by(discarded as u64);
     }
 
     /// Takes new thresholds, from a reload.
@@ -204,12 +203,13 @@ impl Session {
     pub fn view(&self) -> SessionView {
         let state = self.lock();
         let manager = &state.manager;
+        let (peer, camera) = self.client.names();
         SessionView {
             session_id: self.id.to_string(),
             pipeline_id: manager.pipeline_id().to_owned(),
-            source: self.start.source.as_str(),
-            peer: self.start.peer.map(|peer| peer.to_string()),
-            camera: self.start.camera.as_ref().map(|camera| camera.name.clone()),
+            source: self.client.source().as_str(),
+            peer,
+            camera,
             frame_index: manager.frame_index(),
             dropped_frames: manager.dropped_frames(),
             drop_rate: manager.drop_rate(),
@@ -247,13 +247,13 @@ impl Session {
             }
             dropped.len()
         };
-        self.start.metrics.dropped.inc_by(dropped as u64);
+        self.metrics.dropped.inc_by(dropped as u64);
         self.outbox.notify_one();
     }
 
     /// Hands a result to whoever watches, and the frame with it to whoever looks.
     fn show(&self, frame_index: u64, result: &str, now: Instant) {
-        if !self.results.are_watched() && self.start.camera.is_none() {
+        if !self.results.are_watched() && !self.client.is_looked_at() {
             return;
         }
         let (captured_at, frame) = {
@@ -262,40 +262,26 @@ impl Session {
         };
         let age = u64::try_from(now.saturating_duration_since(captured_at).as_millis()).unwrap_or(u64::MAX);
         self.results.publish(frame_index, SessionManager::now_ms().saturating_sub(age), result);
-        if let (Some(camera), Some(frame)) = (&self.start.camera, frame) {
-            camera.shown.send_replace(Some(Arc::new(Shown {
-                frame,
-                frame_index,
-                result: result.to_owned(),
-                picture: OnceCell::new(),
-            })));
+        if let Some(frame) = frame {
+            self.client.show(frame, frame_index, result);
         }
-    }
-
-    /// Whether a frame's error costs the frame alone: a camera's that could not be decoded, since cables and buses damage
-    /// one now and then. `in_a_row` counts them: a camera that gives no other frame has something else.
-    fn forgives(&self, error: &StreamError, in_a_row: &mut u32) -> bool {
-        let Some(camera) = &self.start.camera else { return false };
-        if error.code != ErrorCode::InvalidFrame {
-            return false;
-        }
-        camera.bad_frames.inc();
-        *in_a_row += 1;
-        *in_a_row < MOST_UNDECODABLE
     }
 
     fn tell(&self, slow_down: bool, state_change: Option<BackpressureState>) {
-        let (session_id, pipeline_id) = (self.id, self.start.pipeline.id());
+        let (session_id, pipeline_id) = (self.id, self.pipeline.id());
         if let Some(state) = state_change {
             log::debug!(event = "backpressure_state", session_id:% = session_id, pipeline_id, state:% = state; "the session is in {state}");
         }
         if slow_down {
-            self.start.metrics.slow_downs.inc();
-            // A camera cannot be told; it says itself when it is read less often.
-            if self.start.camera.is_some() {
-                return;
+            self.metrics.slow_downs.inc();
+            // A camera says itself when it is read less often.
+            if self.client.takes_replies()
+                && let Some(suppressed) = SLOW_DOWNS.allow(Instant::now())
+            {
+                log::info!(
+                    event = "stream_slow_down", session_id:% = session_id, pipeline_id, suppressed; "told the client to slow down"
+                );
             }
-            log::info!(event = "stream_slow_down", session_id:% = session_id, pipeline_id; "told the client to slow down");
         }
     }
 
@@ -311,16 +297,15 @@ impl Lane for Session {
         let frame = state.manager.take()?;
         let could_run_at = frame.received_at.max(state.free_since);
         state.could_run_at = could_run_at;
-        let looked_at = self.start.camera.as_ref().is_some_and(|camera| camera.shown.receiver_count() > 0);
-        state.running = (frame.captured_at, looked_at.then(|| frame.frame.clone()));
-        let pipeline = Arc::clone(&self.start.pipeline);
+        state.running = (frame.captured_at, self.client.is_looked_at().then(|| frame.frame.clone()));
+        let pipeline = Arc::clone(&self.pipeline);
         let kept = std::mem::take(&mut state.pipeline);
         Some(Job { pipeline, frame_index: frame.frame_index, frame: frame.frame, could_run_at, state: kept })
     }
 
     fn deliver(&self, frame_index: u64, kept: PipelineState, outcome: Result<String, StreamError>) -> bool {
         let now = Instant::now();
-        let metrics = &self.start.metrics;
+        let metrics = &self.metrics;
         if let Ok(result) = &outcome {
             self.show(frame_index, result, now);
         }
@@ -328,22 +313,23 @@ impl Lane for Session {
             let mut state = self.lock();
             state.pipeline = kept;
             match outcome {
-                Err(error) if self.forgives(&error, &mut state.undecodable) => {
-                    state.manager.fail();
-                    state.free_since = now;
-                    (state.manager.waiting() > 0, 1)
-                }
                 Ok(result) => {
-                    state.undecodable = 0;
+                    state.failed = 0;
                     let took = now.saturating_duration_since(state.could_run_at);
                     state.replies.fill_result(frame_index, result);
                     state.free_since = now;
                     (state.manager.finish(took.as_secs_f64() * 1000.0, SessionManager::now_ms()), 0)
                 }
                 Err(error) => {
+                    state.failed += 1;
                     state.manager.fail();
-                    state.replies.end(frame_index, error);
-                    (false, 1 + state.manager.discard_waiting())
+                    if self.client.forgives(&error, state.failed) {
+                        state.free_since = now;
+                        (state.manager.waiting() > 0, 1)
+                    } else {
+                        state.replies.end(frame_index, error);
+                        (false, 1 + state.manager.discard_waiting())
+                    }
                 }
             }
         };
@@ -359,11 +345,11 @@ impl Lane for Session {
     }
 
     fn pipeline(&self) -> &Arc<Pipeline> {
-        &self.start.pipeline
+        &self.pipeline
     }
 
     fn describe(&self) -> (Uuid, &str) {
-        (self.id, self.start.pipeline.id())
+        (self.id, self.pipeline.id())
     }
 }
 
@@ -375,9 +361,12 @@ mod tests {
     use crate::pipeline::image::{ImageNeed, Scaler};
     use crate::pipeline::nodes::{Node, NodeFrame, Payload};
     use crate::pipeline::of_one_node;
-    use crate::telemetry::metrics::Metrics;
+    use crate::session::Peer;
+    use crate::session::registry::SessionRegistry;
+    use crate::telemetry::metrics::{Metrics, Source};
     use base::config::Config;
     use base::frame::validator::FrameLimits;
+    use base::protocol::ErrorCode;
 
     #[derive(Debug)]
     struct Idle;
@@ -392,18 +381,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_session_that_begins_after_a_reload_is_judged_by_its_thresholds() {
+        let old: Thresholds = (&Config::default().stream).into();
+        let registry = SessionRegistry::new(old);
+        // Whatever configuration whoever admits it has read before.
+        registry.set_thresholds(Thresholds { drop_threshold: 0.25, ..old });
+        let metrics = Metrics::new("0", "0").unwrap().session(Source::Websocket, "idle");
+        let peer = Peer { address: [127, 0, 0, 1].into(), port: None };
+        let pipeline = Arc::new(of_one_node("idle", Box::new(Idle)));
+        let _member = registry.admit(None, Client::Remote(peer), pipeline, metrics).unwrap();
+        assert_eq!(registry.list().remove(0).drop_threshold, 0.25);
+    }
+
     /// What a client sends between its error and its close is counted in the log as in the metrics, and nowhere answered.
     #[test]
     fn a_frame_after_the_error_is_counted_and_not_taken() {
         let metrics = Metrics::new("0", "0").unwrap().session(Source::Websocket, "idle");
-        let session = Session::new(SessionStart {
-            source: Source::Websocket,
-            peer: None,
-            pipeline: Arc::new(of_one_node("idle", Box::new(Idle))),
-            metrics: metrics.clone(),
-            thresholds: (&Config::default().stream).into(),
-            camera: None,
-        });
+        let peer = Peer { address: [127, 0, 0, 1].into(), port: None };
+        let pipeline = Arc::new(of_one_node("idle", Box::new(Idle)));
+        let thresholds = (&Config::default().stream).into();
+        let session = Session::new(Client::Remote(peer), pipeline, metrics.clone(), thresholds);
         session.end(StreamError::new(ErrorCode::ShuttingDown, "why"));
         let limits = FrameLimits::from(&Config::default().stream);
         let late = ValidFrame::new(Frame::jpeg(sample_jpeg(8, 8).unwrap().into()), limits).unwrap();

@@ -38,10 +38,3 @@ pub struct SessionTotals {
     /// How long the session lasted.
     pub duration: Duration,
 }
-
-impl SessionView {
-    /// Seconds since the session started.
-    pub fn duration_s(&self) -> f64 {
-        self.duration_s
-    }
-}

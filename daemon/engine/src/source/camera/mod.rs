@@ -3,7 +3,6 @@
 //! a frame that is whole and wanted (`session` and further), pictures and results for whoever looks (`server`).
 
 mod backoff;
-mod needs;
 mod pace;
 mod rate;
 mod session;
@@ -12,7 +11,6 @@ mod shared;
 mod supervisor;
 mod view;
 
-pub use needs::Needs;
 pub use set::CameraSet;
 pub use shared::{Camera, Shot};
 pub use view::CameraView;

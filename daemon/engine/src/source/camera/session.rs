@@ -5,13 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::backoff::Backoff;
-use super::needs::Needs;
 use super::pace::{Load, Pace};
 use super::shared::Camera;
 use crate::pipeline::Pipeline;
-use crate::session::SessionStart;
 use crate::session::registry::Membership;
-use crate::telemetry::metrics::{Active, Source};
+use crate::session::{Client, Services};
 use base::frame::validator::ValidFrame;
 use base::protocol::ErrorCode;
 
@@ -19,7 +17,7 @@ use base::protocol::ErrorCode;
 #[derive(Debug)]
 pub(super) struct CameraSession<'a> {
     camera: &'a Camera,
-    needs: &'a Needs,
+    services: &'a Services,
     live: Option<Live>,
     backoff: Backoff,
     retry_at: Option<Instant>,
@@ -29,13 +27,12 @@ pub(super) struct CameraSession<'a> {
 struct Live {
     membership: Membership,
     pace: Pace,
-    _active: Active,
 }
 
 impl<'a> CameraSession<'a> {
-    pub(super) fn new(camera: &'a Camera, needs: &'a Needs) -> Self {
+    pub(super) fn new(camera: &'a Camera, services: &'a Services) -> Self {
         camera.set_pipeline_error(None);
-        CameraSession { camera, needs, live: None, backoff: Backoff::default(), retry_at: None }
+        CameraSession { camera, services, live: None, backoff: Backoff::default(), retry_at: None }
     }
 
     /// Whether a frame that came now would be offered.
@@ -49,7 +46,7 @@ impl<'a> CameraSession<'a> {
         let Some(live) = &mut self.live else { return };
         let session = live.membership.session();
         if session.offer(frame, captured_at) {
-            self.needs.engine.ready(Arc::clone(session) as _);
+            self.services.engine.ready(Arc::clone(session) as _);
         }
         let (state, processing_time_ms) = session.load();
         let dropped = session.totals().dropped_frames;
@@ -90,7 +87,7 @@ impl<'a> CameraSession<'a> {
     /// Sees to it that there is a session on the pipeline as it is now, where one can be had.
     fn renew(&mut self, now: Instant) {
         let Some(id) = self.camera.config().pipeline.as_deref() else { return };
-        let current = self.needs.pipelines.get(id);
+        let current = self.services.pipelines.get(id);
         if let Some(live) = &self.live {
             let session = live.membership.session();
             if let Some(error) = session.error() {
@@ -121,17 +118,7 @@ impl<'a> CameraSession<'a> {
 
     fn open(&mut self, pipeline: Arc<Pipeline>, now: Instant) {
         let pipeline_id = pipeline.id().to_owned();
-        let metrics = self.needs.metrics.session(Source::Camera, &pipeline_id);
-        let active = metrics.open();
-        let start = SessionStart {
-            source: Source::Camera,
-            peer: None,
-            pipeline,
-            metrics,
-            thresholds: (&self.needs.config.load().stream).into(),
-            camera: Some(self.camera.tie().clone()),
-        };
-        match self.needs.sessions.admit(None, start) {
+        match self.services.open(Client::Camera(self.camera.tie().clone()), pipeline) {
             Ok(membership) => {
                 let id = membership.session().id();
                 self.camera.set_session(Some(id));
@@ -139,7 +126,7 @@ impl<'a> CameraSession<'a> {
                     event = "stream_connect", session_id:% = id, pipeline_id, camera = self.camera.config().name;
                     "a camera streams"
                 );
-                self.live = Some(Live { membership, pace: Pace::default(), _active: active });
+                self.live = Some(Live { membership, pace: Pace::default() });
             }
             // Only a daemon that stops refuses a camera.
             Err(_) => self.retry_at = Some(now + self.backoff.after_failure()),
@@ -147,7 +134,7 @@ impl<'a> CameraSession<'a> {
     }
 
     fn fail(&mut self, detail: &str, code: &'static str, now: Instant) {
-        self.needs.metrics.error(code);
+        self.services.metrics.error(code);
         self.camera.set_pipeline_error(Some(detail.to_owned()));
         log::warn!(event = "stream_error", camera = self.camera.config().name, code; "a camera's session ended in an error: {detail}");
         self.end(code);

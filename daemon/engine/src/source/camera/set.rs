@@ -7,9 +7,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::CameraView;
-use super::needs::Needs;
 use super::shared::Camera;
 use super::supervisor::supervise;
+use crate::session::Services;
 use base::capture::Reason;
 use base::config::CameraConfig;
 
@@ -21,7 +21,7 @@ const THREAD_NAME: usize = 15;
 /// The running cameras.
 #[derive(Debug)]
 pub struct CameraSet {
-    needs: Needs,
+    services: Arc<Services>,
     live: Mutex<Live>,
 }
 
@@ -40,8 +40,8 @@ struct Running {
 
 impl CameraSet {
     /// A set without cameras.
-    pub fn new(needs: Needs) -> Self {
-        CameraSet { needs, live: Mutex::default() }
+    pub fn new(services: Arc<Services>) -> Self {
+        CameraSet { services, live: Mutex::default() }
     }
 
     /// Starts what is new, stops what is gone and replaces what has changed; the others are not touched.
@@ -56,7 +56,7 @@ impl CameraSet {
         let names: Vec<String> = leaving.iter().map(|running| running.camera.config().name.clone()).collect();
         end(leaving, CLOSE_WITHIN);
         for name in names.iter().filter(|name| !configs.iter().any(|config| config.name == **name)) {
-            self.needs.metrics.forget_camera(name, &Reason::ALL.map(Reason::as_str));
+            self.services.metrics.forget_camera(name, &Reason::ALL.map(Reason::as_str));
         }
         for config in configs {
             if !self.lock().running.contains_key(&config.name) {
@@ -109,10 +109,10 @@ impl CameraSet {
     }
 
     fn spawn(&self, config: &CameraConfig) -> io::Result<Running> {
-        let camera = Arc::new(Camera::new(config.clone(), &self.needs.metrics));
-        let (ours, needs) = (Arc::clone(&camera), self.needs.clone());
+        let camera = Arc::new(Camera::new(config.clone(), &self.services.metrics));
+        let (ours, services) = (Arc::clone(&camera), Arc::clone(&self.services));
         let name: String = format!("cam-{}", config.name).chars().take(THREAD_NAME).collect();
-        let thread = std::thread::Builder::new().name(name).spawn(move || supervise(&ours, &needs))?;
+        let thread = std::thread::Builder::new().name(name).spawn(move || supervise(&ours, &services))?;
         Ok(Running { camera, thread })
     }
 

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::backoff::Backoff;
-use super::needs::Needs;
 use super::rate::Rate;
 use super::session::CameraSession;
 use super::shared::Camera;
+use crate::session::Services;
 use base::capture::v4l2::{self, Identity};
 use base::capture::{Agreed, Capture, Drained, Encoding, Fault, Held, Opened, Reason, open};
 use base::config::CameraDevice;
@@ -41,15 +41,16 @@ struct Taken {
 }
 
 /// Runs a camera until it is to stop.
-pub(super) fn supervise(camera: &Camera, needs: &Needs) {
+pub(super) fn supervise(camera: &Camera, services: &Services) {
     let mut backoff = Backoff::default();
     while camera.wait_wanted() {
         // Before it is opened: whatever changes from here on is worth another try.
         let before = identify(&camera.config().device);
-        let closed = catch_unwind(AssertUnwindSafe(|| live_once(camera, needs, &mut backoff))).unwrap_or_else(|_| {
-            needs.metrics.panics().inc();
-            Closed::Fault(Fault::new(Reason::IoError, "A defect of the daemon; its log has the panic."))
-        });
+        let closed =
+            catch_unwind(AssertUnwindSafe(|| live_once(camera, services, &mut backoff))).unwrap_or_else(|_| {
+                services.metrics.panics().inc();
+                Closed::Fault(Fault::new(Reason::IoError, "A defect of the daemon; its log has the panic."))
+            });
         camera.forget_pictures();
         match closed {
             Closed::Stopping => return,
@@ -83,7 +84,7 @@ fn rest(camera: &Camera, fault: &Fault, before: Option<Identity>, backoff: &mut 
     }
 }
 
-fn live_once(camera: &Camera, needs: &Needs, backoff: &mut Backoff) -> Closed {
+fn live_once(camera: &Camera, services: &Services, backoff: &mut Backoff) -> Closed {
     let Opened { capture, notes } = match open(camera.config()) {
         Ok(opened) => opened,
         Err(fault) => return Closed::Fault(fault),
@@ -101,10 +102,10 @@ fn live_once(camera: &Camera, needs: &Needs, backoff: &mut Backoff) -> Closed {
         270 => Rotation::ThreeQuarters,
         _ => Rotation::None,
     };
-    let session = CameraSession::new(camera, needs);
+    let session = CameraSession::new(camera, services);
     let mut run = Run {
         camera,
-        needs,
+        services,
         agreed,
         rotation,
         session,
@@ -125,7 +126,7 @@ fn live_once(camera: &Camera, needs: &Needs, backoff: &mut Backoff) -> Closed {
 /// An open camera.
 struct Run<'a> {
     camera: &'a Camera,
-    needs: &'a Needs,
+    services: &'a Services,
     agreed: Agreed,
     rotation: Rotation,
     session: CameraSession<'a>,
@@ -154,7 +155,7 @@ impl Run<'_> {
 
     /// One look at the camera's queue, and what is done with the frame that it gives.
     fn look(&mut self, capture: &mut dyn Capture, backoff: &mut Backoff) -> Result<(), Fault> {
-        let limits = FrameLimits::from(&self.needs.config.load().stream);
+        let limits = FrameLimits::from(&self.services.config.load().stream);
         self.check_size(limits.max_pixels)?;
         let looked_at = self.camera.is_looked_at();
         let (held, mut drained) = capture.next(LOOK)?;
