@@ -1,7 +1,6 @@
 //! What reads bytes from outside, one function a target: each takes any bytes, and panics where a promise does not hold. `bin/` gives
 //! them to libFuzzer (`cargo xtask fuzz`), and the test `corpora` gives them what is in `corpus/`.
 
-use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -25,7 +24,8 @@ use engine::pipeline::definition;
 use engine::pipeline::gate::Gate;
 use engine::pipeline::graph::{self, GraphNode};
 use engine::pipeline::image::{Decoder, ImageNeed};
-use engine::server::{auth, forwarded, headers, routes};
+use engine::server::{auth, forwarded, headers, query};
+use engine::session::Peer;
 use engine::source::frame_heads::Heads;
 use load::{reply, wire};
 
@@ -165,7 +165,7 @@ pub fn requests(data: &[u8]) {
     let mut lines = data.split(|byte| *byte == b'\n');
     let Ok(uri) = hyper::Uri::try_from(lines.next().unwrap_or_default()) else { return };
     for key in ["pipeline_id", "camera", "session", "token", "overlay", ""] {
-        routes::query_value(&uri, key);
+        query::query_value(&uri, key);
     }
     let mut fields = HeaderMap::new();
     for line in lines.take(64) {
@@ -180,13 +180,14 @@ pub fn requests(data: &[u8]) {
     assert!(auth::authorize(None, &fields, &uri).is_ok());
     if auth::authorize(Some("secret"), &fields, &uri).is_ok() {
         let header = fields.get(AUTHORIZATION).is_some_and(|value| value.as_bytes().ends_with(b"secret"));
-        assert!(header || routes::query_value(&uri, "token").as_deref() == Some("secret"));
+        assert!(header || query::query_value(&uri, "token").as_deref() == Some("secret"));
     }
     let trusted = ["10.0.0.0/8", "::1/128"].map(|network| network.parse().expect("a network"));
-    let (proxy, client) = (SocketAddr::from(([10, 0, 0, 1], 5)), SocketAddr::from(([192, 0, 2, 7], 5)));
+    let [proxy, client] =
+        [[10, 0, 0, 1], [192, 0, 2, 7]].map(|address| Peer { address: address.into(), port: Some(5) });
     forwarded::client(proxy, &fields, &trusted);
     // Who is no proxy is believed nothing.
-    assert_eq!(forwarded::client(client, &fields, &trusted).address, client.ip());
+    assert_eq!(forwarded::client(client, &fields, &trusted), client);
 }
 
 /// What the load generator gets from a server: WebSocket frames, understood alike however they arrive, and the messages in them.

@@ -23,7 +23,6 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout, t
 
 use crate::engine::device::{self, PlanError};
 use crate::engine::{Engine, EnginePlan, Prepared, exit_now};
-use crate::pipeline::torch;
 use crate::server::{self, Painter, PassedError, Readiness, ServerState};
 use crate::session::Services;
 use crate::source::camera::CameraSet;

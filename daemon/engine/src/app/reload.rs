@@ -15,7 +15,7 @@ use crate::pipeline::{LoadPlan, Pipeline};
 use crate::server::{Phase, ServerState};
 use crate::systemd;
 use base::clock;
-use base::config::{self, Config, ConfigSource, Precision, home_advice};
+use base::config::{self, Config, ConfigSource, home_advice};
 
 /// The niceness of a load beside sessions; 19 would starve on a full board, 10 gets a tenth of a core.
 const LOAD_NICENESS: i32 = 10;

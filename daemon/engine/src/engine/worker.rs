@@ -14,9 +14,9 @@ use tokio::sync::Notify;
 use super::answers::Answers;
 use super::schedule::Schedule;
 use super::{EnginePlan, Job, Lane};
+use crate::pipeline::Pipeline;
 use crate::pipeline::service::{self, FrameFailure, FrameRun, Scratch, Step};
 use crate::pipeline::torch;
-use crate::pipeline::{Pipeline, PipelineState};
 use crate::telemetry::metrics::Metrics;
 use base::logging::rate_limited::RateLimited;
 use base::protocol::{ErrorCode, StreamError};
@@ -65,9 +65,6 @@ type Turn = Vec<Arc<dyn Lane>>;
 
 /// A lane and its frame that runs; none once its result is delivered.
 type Running = Option<(Arc<dyn Lane>, Job)>;
-
-/// What came of a frame: its result, why it has none, or a panic's payload.
-type Outcome = std::thread::Result<Result<String, FrameFailure>>;
 
 impl Workers {
     pub(super) fn start(plan: EnginePlan, metrics: Arc<Metrics>) -> io::Result<Self> {
@@ -182,7 +179,7 @@ impl Shared {
         if queue.stopping { None } else { Some(queue.take(self.plan.workers)) }
     }
 
-    /// Notes that a worker is not stuck: it came round, or to the next node's run.
+    /// Notes that a worker is not stuck: it takes from the queue, or runs the next node.
     fn note_round(&self, number: usize) {
         if let Some(rounds) = self.rounds.get(number) {
             rounds.fetch_add(1, Ordering::Relaxed);
@@ -190,27 +187,11 @@ impl Shared {
     }
 
     fn serve(&self, number: usize, turn: Turn, scratch: &mut Scratch) {
-        let mut batch: Vec<Running> =
+        let batch: Vec<Running> =
             turn.into_iter().filter_map(|lane| lane.take().map(|job| Some((lane, job)))).collect();
         let together = batch.len();
-        let (failures, mut uncounted_panic) = self.run_together(number, &mut batch, scratch);
-        for (running, failure) in batch.into_iter().zip(failures) {
-            let Some((lane, mut job)) = running else { continue };
-            let outcome = failure.map_or_else(|| self.run_alone(number, &mut job, scratch), |failure| Ok(Err(failure)));
-            self.note_outcome(&job.pipeline, matches!(outcome, Ok(Ok(_))), scratch);
-            let outcome = match outcome {
-                Ok(Ok(result)) => Ok(result),
-                Ok(Err(failure)) => Err(self.failed(&*lane, &job, failure)),
-                Err(panic) => {
-                    uncounted_panic = false;
-                    Err(self.panicked(&*lane, &job, &*panic))
-                }
-            };
-            self.deliver(lane, job, outcome);
-        }
-        // A batch's panic is counted with the frame that panics again, and by itself where none does.
-        if uncounted_panic {
-            self.metrics.panics().inc();
+        if let Some((_, first)) = batch.iter().flatten().next() {
+            self.run(number, &Arc::clone(&first.pipeline), batch, scratch);
         }
         // This worker takes another lane at once, so nobody needs to be woken for a single one.
         if together > 1 {
@@ -218,7 +199,7 @@ impl Shared {
         }
     }
 
-    /// Gives a frame's outcome to its lane, which stands in line again if it has more. Whether it has.
+    /// Gives a frame's outcome to its lane, which is queued again if it has more. Returns whether it has.
     fn deliver(&self, lane: Arc<dyn Lane>, job: Job, outcome: Result<String, StreamError>) -> bool {
         let more = lane.deliver(job.frame_index, job.state, outcome);
         self.note_served(Arc::clone(&lane));
@@ -228,20 +209,11 @@ impl Shared {
         more
     }
 
-    /// Runs several frames as one batch, and delivers each result when it is there. Left in the batch are frames that failed, with
-    /// why they did, and those that are still to be run, alone: the only one, and what was left when something panicked, so that
-    /// the one to blame is found. What is kept of their sessions is as it was before. Says with it whether something panicked.
-    fn run_together(
-        &self,
-        number: usize,
-        batch: &mut [Running],
-        scratch: &mut Scratch,
-    ) -> (Vec<Option<FrameFailure>>, bool) {
+    /// Runs frames as one batch, and delivers each result when it is there, then why the others have none. Where something panicked,
+    /// what is left of several frames is run again one by one, so that the one to blame is found; what is kept of their sessions
+    /// is as it was before. Whether something panicked.
+    fn run(&self, number: usize, pipeline: &Arc<Pipeline>, mut batch: Vec<Running>, scratch: &mut Scratch) -> bool {
         let mut failures: Vec<Option<FrameFailure>> = batch.iter().map(|_| None).collect();
-        let pipeline = match &*batch {
-            [Some((_, first)), _, ..] => Arc::clone(&first.pipeline),
-            _ => return (failures, false),
-        };
         let mut copies: Vec<Job> = batch.iter().flatten().map(|(_, job)| job.clone()).collect();
         let mut runs: Vec<FrameRun<'_>> = copies.iter_mut().map(Job::frame_run).collect();
         let mut more = false;
@@ -265,33 +237,38 @@ impl Shared {
                 }
             }
         };
-        let run = || service::run_in_steps(&pipeline, &mut runs, scratch, &mut told);
-        let panicked = catch_unwind(AssertUnwindSafe(run)).err();
-        if let Some(panic) = &panicked {
-            log::error!(
-                event = "panic", pipeline_id = pipeline.id(), frames = failures.len(), err = text_of(&**panic);
-                "a batch's run panicked; what was left of its frames is run again, one by one"
-            );
+        let ran = catch_unwind(AssertUnwindSafe(|| service::run_in_steps(pipeline, &mut runs, scratch, &mut told)));
+        let several = failures.len() > 1;
+        if let Err(panic) = &ran {
+            // Its buffers may be in any state.
             *scratch = Scratch::default();
+            if several {
+                log::error!(
+                    event = "panic", pipeline_id = pipeline.id(), frames = failures.len(), err = text_of(&**panic);
+                    "a batch's run panicked; what is left of its frames is run again, one by one"
+                );
+            }
         }
-        (failures, panicked.is_some())
-    }
-
-    fn run_alone(&self, number: usize, job: &mut Job, scratch: &mut Scratch) -> Outcome {
-        let pipeline = Arc::clone(&job.pipeline);
-        let mut outcome = None;
-        let mut told = |step: Step<'_>| match step {
-            Step::Next => self.note_round(number),
-            Step::Finished(_, _, result) => outcome = Some(result),
-        };
-        let run = || service::run_in_steps(&pipeline, &mut [job.frame_run()], scratch, &mut told);
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
-            // Its buffers and the session's may be in any state.
-            *scratch = Scratch::default();
-            job.state = PipelineState::default();
-            return Err(panic);
+        // A batch's panic is counted with the frame that panics again, and by itself where none does.
+        let mut uncounted = several && ran.is_err();
+        for (running, failure) in batch.into_iter().zip(failures) {
+            let Some((lane, job)) = running else { continue };
+            if several && failure.is_none() && ran.is_err() {
+                uncounted &= !self.run(number, pipeline, vec![Some((lane, job))], scratch);
+                continue;
+            }
+            self.note_failure(pipeline, scratch);
+            let error = match (failure, &ran) {
+                (Some(failure), _) => self.failed(&*lane, &job, failure),
+                (None, Err(panic)) => self.panicked(&*lane, &job, &**panic),
+                (None, Ok(())) => self.failed(&*lane, &job, FrameFailure::without_outcome(pipeline)),
+            };
+            self.deliver(lane, job, Err(error));
         }
-        Ok(outcome.unwrap_or_else(|| Err(FrameFailure::without_outcome(&pipeline))))
+        if uncounted {
+            self.metrics.panics().inc();
+        }
+        ran.is_err()
     }
 
     /// Wakes sleeping workers for ready lanes, but for `taken` of them, which a worker that is awake takes.
@@ -306,11 +283,8 @@ impl Shared {
         (0..wake).for_each(|_| self.wake.notify_one());
     }
 
-    /// Keeps count of what came of frames, and finds out whether the engine is to blame where many fail in a row.
-    fn note_outcome(&self, pipeline: &Pipeline, answered: bool, scratch: &mut Scratch) {
-        if answered {
-            return self.answers.answered();
-        }
+    /// Counts a frame without a result, and finds out whether the engine is to blame where many fail in a row.
+    fn note_failure(&self, pipeline: &Pipeline, scratch: &mut Scratch) {
         if !self.answers.failed() || answers_sample(pipeline, scratch) {
             return;
         }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::*;
 use crate::pipeline::image::{ImageNeed, Scaler};
 use crate::pipeline::nodes::{Node, NodeFrame, Payload};
-use crate::pipeline::{self, Pipeline};
+use crate::pipeline::{self, Pipeline, PipelineState};
 use base::frame::Frame;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,6 +42,8 @@ struct Backlog {
     pipeline: Arc<Pipeline>,
     frames: Mutex<VecDeque<u64>>,
     delivered: Sender<Delivered>,
+    /// Of the session, with its last frame.
+    kept: Mutex<String>,
 }
 
 impl Lane for Backlog {
@@ -52,8 +54,9 @@ impl Lane for Backlog {
         Some(Job { pipeline, frame_index, frame: Frame::jpeg(Bytes::new()), could_run_at: Instant::now(), state })
     }
 
-    fn deliver(&self, frame_index: u64, _: PipelineState, outcome: Result<String, StreamError>) -> bool {
+    fn deliver(&self, frame_index: u64, state: PipelineState, outcome: Result<String, StreamError>) -> bool {
         let more = !self.frames.lock().unwrap().is_empty();
+        *self.kept.lock().unwrap() = format!("{state:?}");
         self.delivered.send((self.number, frame_index, outcome.map_err(|error| error.code))).unwrap();
         more
     }
@@ -125,7 +128,13 @@ impl Served {
         let pipeline = Arc::new(pipeline);
         let lane = |(number, frames): (usize, &&[u64])| {
             let frames = Mutex::new(frames.iter().copied().collect());
-            Arc::new(Backlog { number, pipeline: Arc::clone(&pipeline), frames, delivered: delivered.clone() })
+            Arc::new(Backlog {
+                number,
+                pipeline: Arc::clone(&pipeline),
+                frames,
+                delivered: delivered.clone(),
+                kept: Mutex::default(),
+            })
         };
         let lanes: Vec<Arc<Backlog>> = backlogs.iter().enumerate().map(lane).collect();
         let workers = Workers::start(plan, Arc::clone(&metrics)).unwrap();
@@ -238,25 +247,20 @@ fn a_panic_in_a_batch_leaves_no_trace_in_what_sessions_keep() {
     let (delivered, _deliveries) = mpsc::channel();
     let node = Box::new(Arc::new(Together(Mutex::default())));
     let pipeline = Arc::new(pipeline::of_one_node("moody", node));
-    let mut batch: Vec<Running> = [1, 2, 5]
-        .into_iter()
-        .map(|frame| {
+    // What is kept of a session after its frame, of those that run at once.
+    let kept = |frames: &[u64]| -> Vec<String> {
+        let lane = |&frame: &u64| {
             let (pipeline, frames) = (Arc::clone(&pipeline), Mutex::new(VecDeque::from([frame])));
-            let lane = Arc::new(Backlog { number: 0, pipeline, frames, delivered: delivered.clone() });
-            let job = lane.take().unwrap();
-            Some((lane as Arc<dyn Lane>, job))
-        })
-        .collect();
-    let kept = |batch: &[Running]| -> Vec<String> {
-        batch.iter().flatten().map(|(_, job)| format!("{:?}", job.state)).collect()
+            Arc::new(Backlog { number: 0, pipeline, frames, delivered: delivered.clone(), kept: Mutex::default() })
+        };
+        let lanes: Vec<Arc<Backlog>> = frames.iter().map(lane).collect();
+        let turn = lanes.iter().map(|lane| Arc::clone(lane) as Arc<dyn Lane>).collect();
+        workers.shared.serve(0, turn, &mut Scratch::default());
+        lanes.iter().map(|lane| lane.kept.lock().unwrap().clone()).collect()
     };
-    let before = kept(&batch);
-    let (failures, panicked) = workers.shared.run_together(0, &mut batch, &mut Scratch::default());
-    assert!(panicked && failures.iter().all(Option::is_none), "all are still to be run");
-    assert_eq!(kept(&batch), before);
-    let (_, first) = batch[0].as_mut().unwrap();
-    assert!(workers.shared.run_alone(0, first, &mut Scratch::default()).is_ok());
-    assert_ne!(kept(&batch)[0], before[0], "a frame that runs is noted");
+    let (alone, nothing) = (kept(&[1]).remove(0), format!("{:?}", PipelineState::default()));
+    assert_ne!(alone, nothing, "a frame that ran is noted");
+    assert_eq!(kept(&[1, 2, 5]), [alone.clone(), nothing, alone]);
     assert!(workers.stop(PATIENCE));
 }
 
@@ -269,7 +273,7 @@ fn woken_after(backlogs: &[&[u64]]) -> usize {
     let (delivered, _deliveries) = mpsc::channel();
     let lane = |frames: &&[u64]| -> Arc<dyn Lane> {
         let (pipeline, frames) = (Arc::clone(&pipeline), Mutex::new(frames.iter().copied().collect()));
-        Arc::new(Backlog { number: 0, pipeline, frames, delivered: delivered.clone() })
+        Arc::new(Backlog { number: 0, pipeline, frames, delivered: delivered.clone(), kept: Mutex::default() })
     };
     workers.shared.lock().asleep = 1;
     workers.shared.serve(0, backlogs.iter().map(lane).collect(), &mut Scratch::default());
@@ -395,7 +399,8 @@ fn an_engine_that_fails_on_the_sample_too_is_silent_until_it_answers() {
         let (delivered, deliveries) = mpsc::channel();
         let count = frames.clone().count();
         let frames = Mutex::new(frames.collect());
-        let lane = Arc::new(Backlog { number: 0, pipeline: Arc::clone(&pipeline), frames, delivered });
+        let lane =
+            Arc::new(Backlog { number: 0, pipeline: Arc::clone(&pipeline), frames, delivered, kept: Mutex::default() });
         workers.shared.lock().schedule.push(lane as Arc<dyn Lane>);
         workers.shared.wake.notify_all();
         (0..count).for_each(|_| drop(deliveries.recv_timeout(PATIENCE).unwrap()));
