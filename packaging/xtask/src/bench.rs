@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::cargo::{self, Profile};
 use crate::packages::{self, For};
-use crate::{dist, paths, shell, test};
+use crate::{dist, paths, shell, tools};
 
 /// The benchmark's program.
 const NAME: &str = "forgesyted-bench";
@@ -23,7 +23,7 @@ pub fn bench(arguments: &[String]) -> Result<()> {
     let mut bench = Command::new(build()?);
     if arguments.iter().any(|argument| argument == "page" || argument == "--row=page") {
         packages::ensure(For::Test)?;
-        bench.env(test::NODE_PATH_VARIABLE, test::node_packages()?);
+        bench.env(tools::NODE_PATH_VARIABLE, tools::node_packages()?);
     }
     shell::run(bench.args(arguments).current_dir(paths::root()).env(PROGRAM_VARIABLE, program))
 }

@@ -6,7 +6,7 @@
 //!
 //! A command is one file or folder (`setup`, `run`, `dist`, `deb`, `cross`, `test`, `vm`, `appliance`, `arm64`, `bench`, `lint`, `fuzz`,
 //! `release`); `main.rs` only picks one. What several commands share stands in `arch`, `packages`, `libtorch`, `cargo`, `cache`, `files`, `machine`, `shell`,
-//! `skip` and `paths`.
+//! `skip`, `tools` and `paths`.
 
 pub mod appliance;
 pub mod arch;
@@ -31,5 +31,6 @@ pub mod setup;
 pub mod shell;
 mod skip;
 pub mod test;
+mod tools;
 pub mod torchscript;
 pub mod vm;

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::packages::For;
-use crate::{cargo, paths, setup, shell, test};
+use crate::{cargo, paths, setup, shell, tools};
 
 /// Checks the whole workspace and prints how long each check took.
 ///
@@ -21,7 +21,7 @@ pub fn lint() -> Result<()> {
         let mut doc = cargo::command("doc");
         shell::run(doc.args(["--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-D warnings"))
     })?;
-    let program = test::cargo_deny()?;
+    let program = tools::cargo_deny()?;
     let deny = |arguments: &[&str]| {
         shell::run(Command::new(&program).args(["--workspace", "--locked"]).args(arguments).current_dir(paths::root()))
     };

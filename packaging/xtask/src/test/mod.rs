@@ -1,28 +1,24 @@
 //! `cargo xtask test`: every test, with the tools that some of them need.
 //!
-//! Lives here: getting those tools (`tools`) and the models of the reference (`reference`), the tree that a test moves and runs, and
+//! Lives here: the models of the reference (`reference`), the tree that a test moves and runs, and
 //! the call of `cargo test`, then of the checks of the packages (`crate::deb`) and the tests that need another machine (`crate::vm`,
 //! `crate::appliance`, `crate::arm64`).
 //! The tests themselves live beside the code and in `tests/`; they learn from the variables below what there is.
 
 mod reference;
-mod tools;
 
 use anyhow::Result;
 
 use crate::cargo::{self, Profile};
 use crate::packages::{self, For};
 use crate::skip::skip;
+use crate::tools::{self, NODE_PATH_VARIABLE};
 use crate::{appliance, arm64, deb, dist, paths, setup, shell, vm};
-
-pub(crate) use tools::{cargo_deny, node_packages};
 
 /// The path of promtool, which checks the metrics.
 pub const PROMTOOL_VARIABLE: &str = "FORGESYTED_TEST_PROMTOOL";
 /// The `PYTHONPATH` with which `python3` can run the client guide.
 pub const PYTHONPATH_VARIABLE: &str = "FORGESYTED_TEST_PYTHONPATH";
-/// The `NODE_PATH` with which `node` finds the packages of the tests in `tests/web`.
-pub const NODE_PATH_VARIABLE: &str = "FORGESYTED_TEST_NODE_PATH";
 /// The folder with the models that `tests/reference/make.py` made.
 pub const REFERENCE_VARIABLE: &str = "FORGESYTED_TEST_REFERENCE";
 /// The path of a Chromium, which runs the client guide's JavaScript.

