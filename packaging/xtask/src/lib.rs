@@ -31,6 +31,6 @@ pub mod setup;
 pub mod shell;
 mod skip;
 pub mod test;
-mod tools;
+pub mod tools;
 pub mod torchscript;
 pub mod vm;

@@ -53,7 +53,7 @@ struct Memory {
 }
 
 pub(super) fn run(bench: &Bench) -> Result<Vec<Outcome>> {
-    let packages = env::var_os(xtask::test::NODE_PATH_VARIABLE)
+    let packages = env::var_os(xtask::tools::NODE_PATH_VARIABLE)
         .context("Node's packages are not named: run `cargo xtask bench -- --row page`")?;
     let chromium = xtask::packages::chromium().context("there is no Chromium on this machine")?;
     let daemon = Daemon::start(bench, None, None)?;
