@@ -256,6 +256,10 @@ pub fn binary(command: &str) -> PathBuf {
         test.ancestors().find(|folder| folder.join("deps").is_dir()).expect("a test runs in target/<profile>");
     let engine = ["serve", "check", "run", "bench", "inspect"].contains(&command);
     let binary = profile.join(if engine { "forgesyted-engine" } else { "forgesyted" });
-    assert!(binary.is_file(), "{} is not built; `cargo xtask test` builds it, or `cargo build`", binary.display());
+    assert!(
+        binary.is_file(),
+        "{} is not built; `cargo xtask test` builds it, or `cargo build --workspace --bins`",
+        binary.display()
+    );
     binary
 }

@@ -23,8 +23,8 @@ fn files() -> Vec<(String, PathBuf)> {
                 continue;
             }
             let name = path.strip_prefix(&top).unwrap().to_str().unwrap();
-            // Tells Node, for the tests, that these scripts are modules; browsers have no use for it.
-            if name == "package.json" {
+            // Of the crate; and what tells Node, for the tests, that these scripts are modules.
+            if ["Cargo.toml", "lib.rs", "package.json"].contains(&name) {
                 continue;
             }
             let served = if name == "index.html" { "/".to_owned() } else { format!("/{name}") };

@@ -4,6 +4,9 @@
 //! commands that run models find the engine program and become it (`engine`). Does not live here: that program, and how it
 //! is found (`base::launch`).
 
+// Nothing that a file or a device says may panic.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod cameras;
 mod completions;
 mod doctor;

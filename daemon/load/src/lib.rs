@@ -2,11 +2,14 @@
 //!
 //! Lives here: connecting many sessions, sending JPEG frames at a pace, matching every reply to its frame, and the
 //! report. `forgesyted load` is its command line ([`args`]); the benchmarks call [`run`].
-//! Does not live here: anything of the serving side. This room speaks to a daemon only over its socket and imports no
-//! other room, so what it measures is what any client would see.
+//! Does not live here: anything of the serving side. It speaks to a daemon only over its socket, so what it measures is
+//! what any client would see.
 //!
 //! One task a session; each owns its socket and its counters. What they share is the clock, the masked frames and one
 //! `record::Recorder`. An open loop is paced by a thread (`schedule::Metronome`).
+
+// Nothing that a daemon or a file says may panic.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod args;
 mod connect;

@@ -3,8 +3,9 @@
 //!
 //! Lives here: which libtorch there is and which one is taken (`libtorch`), whether the dynamic loader would accept it
 //! (`trial`), asking a program for a limited time (`child`), signals that come early (`signals`), how libtorch's threads are to wait
-//! (`waiting`), starting the engine program with it, and what that one then says of itself (`report`). Does not live here: the commands that do so (`commands`), how libtorch is
-//! used (`pipeline`, `engine`), or CUDA, which the engine program looks for itself.
+//! (`waiting`), starting the engine program with it, and what that one then says of itself (`report`). Does not
+//! live here: the commands that do so (`command_line`, and the front), how libtorch is used, or CUDA, which the engine program looks for
+//! itself.
 
 pub mod child;
 pub mod libtorch;
@@ -175,8 +176,10 @@ pub fn find(front: &Path, configured: Option<&Path>) -> Result<Engine, Refusal> 
         let (folder, found) = (libtorch.folder.clone(), found.to_owned());
         return Err(Refusal::OtherVersion { folder, found, configured: is_configured });
     }
+    // An installed program knows its own libtorch; a release that cargo built knows none.
+    let is_told = is_configured || !program.ends_with(PROGRAM);
     let library_path =
-        is_configured.then(|| libtorch::library_path(&libtorch.library_folders(), std::env::var_os(LIBRARY_PATH)));
+        is_told.then(|| libtorch::library_path(&libtorch.library_folders(), std::env::var_os(LIBRARY_PATH)));
     let engine = Engine { program, libtorch, library_path };
     match trial::run(&mut engine.command()) {
         Ok(Trial::Loads) => Ok(engine),

@@ -238,6 +238,10 @@ impl Shared {
             }
         };
         let ran = catch_unwind(AssertUnwindSafe(|| service::run_in_steps(pipeline, &mut runs, scratch, &mut told)));
+        // What follows may take a while: other frames, alone, and the sample frame.
+        if more {
+            self.wake_sleepers(usize::from(ran.is_ok()));
+        }
         let several = failures.len() > 1;
         if let Err(panic) = &ran {
             // Its buffers may be in any state.

@@ -59,8 +59,9 @@ impl Choice {
     fn read_folder(&mut self, files: Vec<PathBuf>, plan: &LoadPlan, before: &ById) {
         let mut winners: BTreeMap<String, Winner> = BTreeMap::new();
         for file in files {
-            let known = of_file(before, &file);
-            let same = known.filter(|known| load::is_current(known, &file, plan));
+            let of_this_file = || before.values().filter(|pipeline| pipeline.file == file);
+            let same = of_this_file().find(|known| load::is_current(known, &file, plan));
+            let known = same.or_else(|| of_this_file().next());
             // Before it is read: what is written meanwhile is a change.
             let stamp = Stamp::of(&file);
             self.seen.note_file(&file, stamp.clone(), same.map(|same| same.origin.files.clone()).unwrap_or_default());

@@ -355,7 +355,6 @@ impl Lane for Session {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::pipeline::image::sample_jpeg;
     use crate::pipeline::image::{ImageNeed, Scaler};

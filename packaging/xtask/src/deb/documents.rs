@@ -44,7 +44,10 @@ mod tests {
     #[test]
     fn links_to_sources_keep_their_words() {
         for (page, expected) in [
-            ("See [the `noop` node](../daemon/src/noop.rs), [a](b.md).", "See the `noop` node, [a](b.md)."),
+            (
+                "See [the `noop` node](../daemon/engine/src/pipeline/nodes/noop.rs), [a](b.md).",
+                "See the `noop` node, [a](b.md).",
+            ),
             ("[one](../x) and [two](../y/z.rs#L3)\n", "one and two\n"),
             ("[sample](../config/forgesyted.toml)", "[sample](../../../../etc/forgesyted/forgesyted.toml)"),
             ("no link ](../", "no link ](../"),

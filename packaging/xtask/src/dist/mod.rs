@@ -39,9 +39,12 @@ pub fn lay_out(built: &Built, out: &Path) -> Result<PathBuf> {
         fs::canonicalize(&link).with_context(|| format!("{} leads nowhere: run cargo xtask setup", link.display()))?;
     let out = std::path::absolute(out).context("the folder for the tree has no absolute path")?;
     let placed = place::place(&tree::items(&built.front()?, &built.engine()?, &libtorch, &paths::config())?, &out)?;
-    let program = out.join(tree::FRONT);
-    shell::output(Command::new(&program).arg("--version").env_clear())
-        .context("the tree was laid out, but its daemon does not start without any environment variable")?;
+    let [program, engine] = [tree::FRONT, tree::ENGINE_PROGRAM].map(|program| out.join(program));
+    for program in [&program, &engine] {
+        shell::output(Command::new(program).arg("--version").env_clear()).with_context(|| {
+            format!("the tree was laid out, but {} does not start without any environment variable", program.display())
+        })?;
+    }
     eprintln!("xtask: {}: {} files, {} of them new", out.display(), placed.total, placed.new);
     Ok(program)
 }

@@ -11,6 +11,8 @@ use crate::files::files;
 pub(super) const FRONT: &str = "bin/forgesyted";
 /// The engine program and its libtorch, as the packages have them below `/usr`.
 const ENGINE: &str = "lib/forgesyted";
+/// Where the engine program belongs.
+pub(super) const ENGINE_PROGRAM: &str = "lib/forgesyted/bin/forgesyted";
 
 /// One file of the tree.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +28,7 @@ pub(super) struct Item {
 /// Lists the tree: both programs, the libraries of libtorch, and what the shipped configuration has.
 pub(super) fn items(front: &Path, engine: &Path, libtorch: &Path, config: &Path) -> Result<Vec<Item>> {
     let mut items = vec![item(FRONT.into(), front.to_path_buf(), false)];
-    items.push(item(Path::new(ENGINE).join("bin/forgesyted"), engine.to_path_buf(), false));
+    items.push(item(ENGINE_PROGRAM.into(), engine.to_path_buf(), false));
     let version = ["build-version", "version.py"].map(|name| (name, libtorch.join(name)));
     for (name, file) in version.into_iter().filter(|(_, file)| file.is_file()) {
         items.push(item(Path::new(ENGINE).join(name), file, false));
