@@ -33,7 +33,10 @@ enum Action {
 
 #[derive(Debug, clap::Args)]
 struct TestArgs {
-    /// A camera of the configuration, or a device: /dev/video0, usb:VID:PID[:SERIAL], replay:FOLDER_OR_FILE
+    /// A camera of the configuration, or a device.
+    #[arg(
+        help = "A camera of the configuration, or a device: /dev/video0, usb:VID:PID[:SERIAL], replay:FOLDER_OR_FILE"
+    )]
     name: String,
 
     /// Seconds to capture
