@@ -6,6 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use super::version::version_of;
+
 /// What was found in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Libtorch {
@@ -48,15 +50,6 @@ impl Libtorch {
         }
         folders
     }
-}
-
-fn version_of(folder: &Path) -> Option<String> {
-    if let Ok(text) = fs::read_to_string(folder.join("build-version")) {
-        return Some(text.trim().to_owned()).filter(|version| !version.is_empty());
-    }
-    let text = fs::read_to_string(folder.join("version.py")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("__version__"))?;
-    line.split(['\'', '"']).nth(1).map(str::to_owned)
 }
 
 /// Whether a version of libtorch is the one that is wanted. Local parts (`+cpu`, `+cu130`) say nothing about that, and NVIDIA's

@@ -12,6 +12,7 @@ pub mod libtorch;
 pub mod report;
 pub mod signals;
 mod trial;
+mod version;
 pub mod waiting;
 
 use std::ffi::OsString;

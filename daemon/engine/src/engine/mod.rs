@@ -10,21 +10,19 @@ pub mod schedule;
 mod worker;
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use uuid::Uuid;
 
 use crate::pipeline::service::FrameRun;
 use crate::pipeline::torch::Device;
 use crate::pipeline::{Pipeline, PipelineState};
-use crate::telemetry::metrics::Metrics;
 use base::frame::Frame;
 use base::protocol::StreamError;
 pub use native::{exit_now, tune_allocator};
 pub use prepared::Prepared;
-use worker::Workers;
+pub use worker::Engine;
 
 /// One frame to run.
 #[derive(Clone, Debug)]
@@ -78,54 +76,4 @@ pub struct EnginePlan {
     pub workers: usize,
     /// libtorch's intra-op threads for each of them.
     pub threads_per_worker: usize,
-}
-
-/// The running engine.
-#[derive(Debug)]
-pub struct Engine {
-    workers: Workers,
-}
-
-impl Engine {
-    /// Starts the worker threads.
-    ///
-    /// # Errors
-    /// When the system gives no more threads.
-    pub fn start(plan: EnginePlan, metrics: Arc<Metrics>) -> io::Result<Engine> {
-        Ok(Engine { workers: Workers::start(plan, metrics)? })
-    }
-
-    /// Tells that a session has a frame to run and none running. It is served after every session that was ready before.
-    pub fn ready(&self, lane: Arc<dyn Lane>) {
-        self.workers.ready(lane);
-    }
-
-    /// Carries wakes between the reactor and the workers; the reactor runs this beside the sessions, and it never ends.
-    ///
-    /// Workers are woken, and deliveries announced, for all sessions of one turn of the reactor together: on a busy core a
-    /// wake for each frame would cost two switches and a system call a frame.
-    pub async fn carry_wakes(&self) {
-        tokio::join!(self.workers.wake_sleepers(), self.workers.announce_served());
-    }
-
-    /// How often each worker has come round, idle or busy; a worker whose number stands still is stuck in a frame.
-    pub fn rounds(&self) -> Vec<u64> {
-        self.workers.rounds()
-    }
-
-    /// Whether the device is lost for good (a CUDA context that no longer answers): only a new process helps.
-    pub fn device_lost(&self) -> bool {
-        self.workers.device_lost()
-    }
-
-    /// Whether no frame is answered any more, not even the sample frame that pipelines are tried with when they are loaded: only a
-    /// new process helps.
-    pub fn is_silent(&self) -> bool {
-        self.workers.is_silent()
-    }
-
-    /// Lets the workers finish their frames and end, and waits for them, at most `patience`. Returns whether all ended.
-    pub fn stop(&self, patience: Duration) -> bool {
-        self.workers.stop(patience)
-    }
 }

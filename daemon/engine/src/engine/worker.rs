@@ -27,9 +27,9 @@ const IDLE_ROUND: Duration = Duration::from_secs(1);
 /// A client can cause a line by reconnecting with a frame that a model fails on.
 static FAILURES: RateLimited = RateLimited::new(20, Duration::from_secs(10));
 
-/// The threads and what they share.
+/// The running engine: the threads of its workers, and what they share.
 #[derive(Debug)]
-pub(super) struct Workers {
+pub struct Engine {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Rung when a lane became ready and a worker sleeps.
@@ -66,8 +66,12 @@ type Turn = Vec<Arc<dyn Lane>>;
 /// A lane and its frame that runs; none once its result is delivered.
 type Running = Option<(Arc<dyn Lane>, Job)>;
 
-impl Workers {
-    pub(super) fn start(plan: EnginePlan, metrics: Arc<Metrics>) -> io::Result<Self> {
+impl Engine {
+    /// Starts the worker threads.
+    ///
+    /// # Errors
+    /// When the system gives no more threads.
+    pub fn start(plan: EnginePlan, metrics: Arc<Metrics>) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             wake: Condvar::new(),
@@ -79,7 +83,7 @@ impl Workers {
             plan,
             metrics,
         });
-        let workers = Workers { shared, threads: Mutex::default(), bell: Notify::new() };
+        let workers = Engine { shared, threads: Mutex::default(), bell: Notify::new() };
         for number in 0..plan.workers {
             let shared = Arc::clone(&workers.shared);
             let thread = std::thread::Builder::new()
@@ -91,7 +95,8 @@ impl Workers {
         Ok(workers)
     }
 
-    pub(super) fn ready(&self, lane: Arc<dyn Lane>) {
+    /// Tells that a session has a frame to run and none running. It is served after every session that was ready before.
+    pub fn ready(&self, lane: Arc<dyn Lane>) {
         let someone_sleeps = {
             let mut queue = self.shared.lock();
             queue.schedule.push(lane);
@@ -102,16 +107,22 @@ impl Workers {
         }
     }
 
-    /// Wakes sleeping workers for lanes that became ready; runs for as long as it is polled.
-    pub(super) async fn wake_sleepers(&self) {
+    /// Carries wakes between the reactor and the workers; the reactor runs this beside the sessions, and it never ends.
+    ///
+    /// Workers are woken, and deliveries announced, for all sessions of one turn of the reactor together: on a busy core a
+    /// wake for each frame would cost two switches and a system call a frame.
+    pub async fn carry_wakes(&self) {
+        tokio::join!(self.wake_sleepers(), self.announce_served());
+    }
+
+    async fn wake_sleepers(&self) {
         loop {
             self.bell.notified().await;
             self.shared.wake_sleepers(0);
         }
     }
 
-    /// Announces what workers delivered; runs for as long as it is polled.
-    pub(super) async fn announce_served(&self) {
+    async fn announce_served(&self) {
         let mut served = Vec::new();
         loop {
             self.shared.served_bell.notified().await;
@@ -120,19 +131,24 @@ impl Workers {
         }
     }
 
-    pub(super) fn rounds(&self) -> Vec<u64> {
+    /// How often each worker has come round, idle or busy; a worker whose number stands still is stuck in a frame.
+    pub fn rounds(&self) -> Vec<u64> {
         self.shared.rounds.iter().map(|rounds| rounds.load(Ordering::Relaxed)).collect()
     }
 
-    pub(super) fn device_lost(&self) -> bool {
+    /// Whether the device is lost for good (a CUDA context that no longer answers): only a new process helps.
+    pub fn device_lost(&self) -> bool {
         self.shared.device_lost.load(Ordering::Relaxed)
     }
 
-    pub(super) fn is_silent(&self) -> bool {
+    /// Whether no frame is answered any more, not even the sample frame that pipelines are tried with when they are loaded: only a
+    /// new process helps.
+    pub fn is_silent(&self) -> bool {
         self.shared.answers.is_silent()
     }
 
-    pub(super) fn stop(&self, patience: Duration) -> bool {
+    /// Lets the workers finish their frames and end, and waits for them, at most `patience`. Returns whether all ended.
+    pub fn stop(&self, patience: Duration) -> bool {
         self.shared.close();
         let deadline = Instant::now() + patience;
         let threads = std::mem::take(&mut *self.threads());
@@ -270,7 +286,7 @@ impl Shared {
             self.deliver(lane, job, Err(error));
         }
         if uncounted {
-            self.metrics.panics().inc();
+            self.metrics.panics.inc();
         }
         ran.is_err()
     }
@@ -336,7 +352,7 @@ impl Shared {
     }
 
     fn panicked(&self, lane: &dyn Lane, job: &Job, panic: &(dyn Any + Send)) -> StreamError {
-        self.metrics.panics().inc();
+        self.metrics.panics.inc();
         let (session_id, pipeline_id) = lane.describe();
         log::error!(
             event = "panic", session_id:% = session_id, pipeline_id, frame_index = job.frame_index,

@@ -110,12 +110,12 @@ fn run_through(node: Box<dyn Node>, backlogs: &[&[u64]]) -> (Vec<Delivered>, u64
     let count = backlogs.iter().map(|frames| frames.len()).sum();
     let all = (0..count).map(|_| served.next()).collect();
     assert!(served.workers.stop(PATIENCE));
-    (all, served.metrics.panics().get())
+    (all, served.metrics.panics.get())
 }
 
 /// Lanes that one worker serves.
 struct Served {
-    workers: Workers,
+    workers: Engine,
     metrics: Arc<Metrics>,
     deliveries: Receiver<Delivered>,
 }
@@ -137,7 +137,7 @@ impl Served {
             })
         };
         let lanes: Vec<Arc<Backlog>> = backlogs.iter().enumerate().map(lane).collect();
-        let workers = Workers::start(plan, Arc::clone(&metrics)).unwrap();
+        let workers = Engine::start(plan, Arc::clone(&metrics)).unwrap();
         {
             // All lanes are ready before the worker sees the first.
             let mut queue = workers.shared.lock();
@@ -243,7 +243,7 @@ fn a_panic_of_a_batch_alone_is_counted_and_costs_no_frame() {
 #[test]
 fn a_panic_in_a_batch_leaves_no_trace_in_what_sessions_keep() {
     let plan = EnginePlan { device: torch::Device::Cpu, workers: 1, threads_per_worker: 1 };
-    let workers = Workers::start(plan, Arc::new(Metrics::new("0", "0").unwrap())).unwrap();
+    let workers = Engine::start(plan, Arc::new(Metrics::new("0", "0").unwrap())).unwrap();
     let (delivered, _deliveries) = mpsc::channel();
     let node = Box::new(Arc::new(Together(Mutex::default())));
     let pipeline = Arc::new(pipeline::of_one_node("moody", node));
@@ -268,7 +268,7 @@ fn a_panic_in_a_batch_leaves_no_trace_in_what_sessions_keep() {
 fn woken_after(backlogs: &[&[u64]]) -> usize {
     // No thread is started: this one is the worker that serves, and another one is said to sleep.
     let plan = EnginePlan { device: torch::Device::Cpu, workers: 0, threads_per_worker: 1 };
-    let workers = Workers::start(plan, Arc::new(Metrics::new("0", "0").unwrap())).unwrap();
+    let workers = Engine::start(plan, Arc::new(Metrics::new("0", "0").unwrap())).unwrap();
     let pipeline = Arc::new(pipeline::of_one_node("moody", Box::new(Arc::new(Together(Mutex::default())))));
     let (delivered, _deliveries) = mpsc::channel();
     let lane = |frames: &&[u64]| -> Arc<dyn Lane> {
@@ -391,7 +391,7 @@ impl Node for Breakable {
 #[test]
 fn an_engine_that_fails_on_the_sample_too_is_silent_until_it_answers() {
     let plan = EnginePlan { device: torch::Device::Cpu, workers: 1, threads_per_worker: 1 };
-    let workers = Workers::start(plan, Arc::new(Metrics::new("0", "0").unwrap())).unwrap();
+    let workers = Engine::start(plan, Arc::new(Metrics::new("0", "0").unwrap())).unwrap();
     let broken = Arc::new(AtomicBool::new(false));
     let pipeline = pipeline::of_one_node("breakable", Box::new(Breakable(Arc::clone(&broken))));
     let pipeline = Arc::new(pipeline);
@@ -418,7 +418,7 @@ fn an_engine_that_fails_on_the_sample_too_is_silent_until_it_answers() {
 #[test]
 fn comes_round_while_idle() {
     let plan = EnginePlan { device: torch::Device::Cpu, workers: 2, threads_per_worker: 1 };
-    let workers = Workers::start(plan, Arc::new(Metrics::new("0", "0").unwrap())).unwrap();
+    let workers = Engine::start(plan, Arc::new(Metrics::new("0", "0").unwrap())).unwrap();
     let deadline = Instant::now() + PATIENCE;
     while workers.rounds().contains(&0) {
         assert!(Instant::now() < deadline, "an idle worker does not come round");

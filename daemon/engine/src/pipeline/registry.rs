@@ -33,11 +33,6 @@ pub struct Loaded {
 }
 
 impl PipelineRegistry {
-    /// Whether a pipeline of this id is loaded.
-    pub fn is_valid_pipeline(&self, id: &str) -> bool {
-        self.current.load().pipelines.contains_key(id)
-    }
-
     /// The pipeline of this id.
     pub fn get(&self, id: &str) -> Option<Arc<Pipeline>> {
         self.current.load().pipelines.get(id).cloned()

@@ -109,7 +109,7 @@ async fn accept(listener: &TcpListener, limits: &Limits, state: &ServerState) {
                 tokio::spawn(connection(stream, peer, permit, *header_timeout, state.clone(), stops));
             }
             Err(_) => {
-                state.services.metrics.connections_refused().inc();
+                state.services.metrics.refused.inc();
                 if let Some(suppressed) = refusals.allow(Instant::now()) {
                     log::warn!(
                         event = "connection_refused", peer:% = peer, suppressed;

@@ -107,7 +107,7 @@ async fn run_session(
     let run = websocket::run(socket, session, &services.engine, limits, pulse, config.stream.send_timeout);
     let closed = AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| {
         // A panic costs this connection; its socket is gone with the task's state, so the client sees 1006.
-        services.metrics.panics().inc();
+        services.metrics.panics.inc();
         session.end(StreamError::new(ErrorCode::InternalError, "The device failed on this session."));
         Closed { code: websocket::NO_CLOSE, reason: "panic".to_owned() }
     });

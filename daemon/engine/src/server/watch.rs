@@ -99,12 +99,12 @@ async fn run(socket: websocket::Socket, watched: Watched, peer: Peer, state: &Se
     let (send_timeout, pulse) =
         (config.stream.send_timeout, Pulse::new(config.server.ping_interval, websocket::received(&socket)));
     drop(config);
-    let _watching = state.services.metrics.watchers().open();
+    let _watching = state.services.metrics.watchers.open();
     log::debug!(event = "watch_connect", watched = watched.name, peer:% = peer; "a watcher came");
     let (progress, text_seen) = (websocket::progress(&socket), socket.get_ref().text_seen());
     let (mut sink, mut stream) = socket.split();
     let mut stops = state.watchers.subscribe();
-    let missed = state.services.metrics.watchers().missed.clone();
+    let missed = state.services.metrics.watchers.missed.clone();
     let end = tokio::select! {
         end = watch::write_results(&mut sink, &mut stream, watched.results, &missed, &progress, &pulse, send_timeout) => Some(end),
         _ = stops.wait_for(|stops| *stops) => None,

@@ -7,26 +7,28 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
 
 use base::protocol::ErrorCode;
 
-use crate::telemetry::camera_metrics::CameraFamilies;
-pub use crate::telemetry::camera_metrics::CameraMetrics;
-pub use crate::telemetry::families::Active;
-use crate::telemetry::families::{counters, gauges, registered};
-use crate::telemetry::log_metrics::LogLines;
-use crate::telemetry::machine_metrics::Machine;
-use crate::telemetry::pipeline_metrics::PipelineFamilies;
-pub use crate::telemetry::pipeline_metrics::{PipelineMetrics, SessionMetrics, Source};
+pub use super::camera_metrics::CameraMetrics;
+pub use super::families::Active;
+pub use super::pipeline_metrics::{PipelineMetrics, SessionMetrics, Source};
+
+use super::camera_metrics::CameraFamilies;
+use super::families::{counters, gauges, registered};
+use super::{log_metrics::LogLines, machine_metrics::Machine, pipeline_metrics::PipelineFamilies};
 
 /// Every series of the process. Made once; rooms get the small structs.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     ready: IntGauge,
-    panics: IntCounter,
-    refused: IntCounter,
+    /// Panics caught.
+    pub panics: IntCounter,
+    /// Connections closed at once because too many were open.
+    pub refused: IntCounter,
     errors: IntCounterVec,
     pipelines: Arc<PipelineFamilies>,
     cameras: CameraFamilies,
-    watchers: WatchMetrics,
+    /// What watchers count.
+    pub watchers: WatchMetrics,
     /// Whether pipelines keep exact times too.
     exact: bool,
 }
@@ -123,21 +125,6 @@ impl Metrics {
     /// Counts an error that ended a session; `code` is an error code's name.
     pub fn error(&self, code: &'static str) {
         self.errors.with_label_values(&[code]).inc();
-    }
-
-    /// What watchers count.
-    pub fn watchers(&self) -> &WatchMetrics {
-        &self.watchers
-    }
-
-    /// Panics caught.
-    pub fn panics(&self) -> &IntCounter {
-        &self.panics
-    }
-
-    /// Connections closed at once because too many were open.
-    pub fn connections_refused(&self) -> &IntCounter {
-        &self.refused
     }
 
     /// Says whether a new session would be served.

@@ -196,8 +196,8 @@ fn what_is_counted_is_rendered() {
     timed.total.observe(0.039);
     timed.nodes[0].observe(0.01);
     metrics.error("invalid_frame");
-    metrics.panics().inc();
-    metrics.connections_refused().inc();
+    metrics.panics.inc();
+    metrics.refused.inc();
     metrics.set_ready(true);
     drop(also_active);
     let text = metrics.render().unwrap();

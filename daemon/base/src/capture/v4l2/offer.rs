@@ -118,18 +118,10 @@ pub enum Kind {
 impl FourCc {
     /// How pictures of this format are read. `None`: a format that is not known here.
     pub fn encoding(self) -> Option<Encoding> {
-        let layout = match &self.0 {
-            b"MJPG" | b"JPEG" => return Some(Encoding::Jpeg),
-            b"YUYV" => PixelLayout::Yuyv,
-            b"UYVY" => PixelLayout::Uyvy,
-            b"NV12" => PixelLayout::Nv12,
-            b"YU12" => PixelLayout::Yu12,
-            b"GREY" => PixelLayout::Grey,
-            b"RGB3" => PixelLayout::Rgb3,
-            b"BGR3" => PixelLayout::Bgr3,
-            _ => return None,
-        };
-        Some(Encoding::Raw(layout))
+        if matches!(&self.0, b"MJPG" | b"JPEG") {
+            return Some(Encoding::Jpeg);
+        }
+        PixelLayout::ALL.into_iter().find(|layout| layout.fourcc().as_bytes() == self.0).map(Encoding::Raw)
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn supervise(camera: &Camera, services: &Services) {
         let before = identify(&camera.config().device);
         let closed =
             catch_unwind(AssertUnwindSafe(|| live_once(camera, services, &mut backoff))).unwrap_or_else(|_| {
-                services.metrics.panics().inc();
+                services.metrics.panics.inc();
                 Closed::Fault(Fault::new(Reason::IoError, "A defect of the daemon; its log has the panic."))
             });
         camera.forget_pictures();
