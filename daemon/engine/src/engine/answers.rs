@@ -2,7 +2,11 @@
 //! the sample frame that the pipeline answered when it was loaded, and only if that fails too is the engine to blame. So no client
 //! can make the daemon restart by sending what cannot be decoded.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::pipeline::Pipeline;
+use crate::pipeline::service::{self, Scratch};
 
 /// Failed frames without a result between them, of all sessions together, after which the sample frame is tried.
 const FAILED_IN_A_ROW: u64 = 32;
@@ -38,6 +42,11 @@ impl Answers {
     pub(super) fn is_silent(&self) -> bool {
         self.silent.load(Ordering::Relaxed)
     }
+}
+
+/// Whether the pipeline answers the sample frame, as it did when it was loaded.
+pub(super) fn answers_sample(pipeline: &Pipeline, scratch: &mut Scratch) -> bool {
+    matches!(catch_unwind(AssertUnwindSafe(|| service::run_on_sample(pipeline, scratch))), Ok(Ok(())))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::answers::Answers;
+use super::answers::{Answers, answers_sample};
 use super::schedule::Schedule;
 use super::{EnginePlan, Job, Lane};
 use crate::pipeline::Pipeline;
@@ -389,11 +389,6 @@ impl Queue {
 fn text_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("no text")
-}
-
-/// Whether the pipeline answers the sample frame, as it did when it was loaded.
-fn answers_sample(pipeline: &Pipeline, scratch: &mut Scratch) -> bool {
-    matches!(catch_unwind(AssertUnwindSafe(|| service::run_on_sample(pipeline, scratch))), Ok(Ok(())))
 }
 
 #[cfg(test)]
