@@ -32,7 +32,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Outcome>> {
     let rounds = alternate(bench.rounds(), || decoding(model::PIPELINE), || decoding(FIFTH))?;
     let outcome = Outcome::new("turns", "decoding of a frame, every = 5", rounds.measured(), "µs");
     let goal = Bound::AtMost(GOAL);
-    Ok(vec![outcome.beside("every frame", rounds.limit()).goal(rounds.ratio(), goal, "of that of every frame")])
+    Ok(vec![outcome.beside("every frame", rounds.limit()).goal(rounds.ratio(), goal, "of it")])
 }
 
 /// What a pipeline's frames took so far.
