@@ -262,6 +262,21 @@ mod tests {
     }
 
     #[test]
+    fn cargos_engine_is_taken_where_nothing_is_installed() {
+        let root = std::env::temp_dir().join(format!("forgesyted-place-{}", std::process::id()));
+        let (front, built) = (root.join("debug/forgesyted"), root.join("debug/forgesyted-engine"));
+        let installed = root.join("lib/forgesyted/bin/forgesyted");
+        for file in [&built, &installed] {
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, "").unwrap();
+        }
+        assert_eq!(place(&front).0, installed);
+        std::fs::remove_file(&installed).unwrap();
+        assert_eq!(place(&front), (built, root.join("debug/../libtorch")));
+        std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
     fn the_engine_lies_beside_the_front() {
         for (front, expected) in [
             ("/usr/bin/forgesyted", "/usr/lib/forgesyted"),
